@@ -53,5 +53,7 @@ export class AppError extends Error {
 /** Anything thrown, as an `AppError`; a foreign error becomes `internal` and keeps its message. */
 export function toAppError(thrown: unknown): AppError {
   if (thrown instanceof AppError) return thrown;
-  return new AppError("internal", thrown instanceof Error ? thrown.message : String(thrown), { cause: thrown });
+  return new AppError("internal", thrown instanceof Error ? thrown.message : String(thrown), {
+    cause: thrown,
+  });
 }

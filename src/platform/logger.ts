@@ -18,9 +18,11 @@ export interface LogSink {
 }
 
 export function createLogger(sink: LogSink, level: LogLevel = "info", bound: LogFields = {}): Logger {
-  const at = (own: LogLevel) => (message: string, fields: LogFields = {}) => {
-    if (rank[own] >= rank[level]) sink.write(own, message, { ...bound, ...fields });
-  };
+  const at =
+    (own: LogLevel) =>
+    (message: string, fields: LogFields = {}) => {
+      if (rank[own] >= rank[level]) sink.write(own, message, { ...bound, ...fields });
+    };
   return {
     debug: at("debug"),
     info: at("info"),

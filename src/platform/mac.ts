@@ -4,7 +4,8 @@ declare const brand: unique symbol;
 /** An Ethernet address in its one spelling: lower case, colons (`52:54:00:12:34:56`). */
 export type Mac = string & { readonly [brand]: "Mac" };
 
-const spelled = /^([0-9a-f]{2})([:-]?)([0-9a-f]{2})\2([0-9a-f]{2})\2([0-9a-f]{2})\2([0-9a-f]{2})\2([0-9a-f]{2})$/;
+const spelled =
+  /^([0-9a-f]{2})([:-]?)([0-9a-f]{2})\2([0-9a-f]{2})\2([0-9a-f]{2})\2([0-9a-f]{2})\2([0-9a-f]{2})$/;
 
 /** Reads `aa:bb:…`, `aa-bb-…` or `aabb…`, in either case; `undefined` for anything else. */
 export function readMac(text: string): Mac | undefined {
