@@ -1,0 +1,147 @@
+import { Database } from "bun:sqlite";
+import { mkdirSync } from "node:fs";
+import { dirname } from "node:path";
+import { type BunSQLiteDatabase, drizzle } from "drizzle-orm/bun-sqlite";
+import { AppError } from "../platform/errors.ts";
+import { migrations } from "./migrations.ts";
+import { migrate } from "./migrator.ts";
+
+/** What queries are written against; a repository takes one as its first argument. */
+export type Queries = BunSQLiteDatabase<Record<string, never>>;
+
+export interface Store {
+  /** For reading: sees what was committed, never a transaction under way. */
+  readonly read: Queries;
+  /**
+   * Runs `work` in a transaction and resolves once it is durable. Transactions that wait at the same time
+   * share one commit, each in a savepoint of its own, so one that throws undoes itself alone.
+   * `work` must await nothing but queries.
+   * @throws `unavailable` when too many wait or the disk is full.
+   */
+  transaction<T>(work: (tx: Queries) => T | Promise<T>): Promise<T>;
+  /** Waits for what is under way, then closes the file. */
+  close(): Promise<void>;
+}
+
+/** Transactions that may wait; past it the caller is told to come back. */
+const maxWaiting = 10_000;
+/** Transactions that share a commit at the most, so that none waits long for the others. */
+const maxShared = 512;
+
+interface Waiting {
+  run: (tx: Queries) => unknown;
+  resolve: (value: unknown) => void;
+  reject: (error: unknown) => void;
+}
+
+/** Opens (and makes) the SQLite file at `path`, brings it to this version's schema, and returns the store. */
+export function openStore(path: string): Store {
+  if (path !== ":memory:") mkdirSync(dirname(path), { recursive: true, mode: 0o750 });
+  const writer = connect(path);
+  migrate(writer, migrations, path);
+  // An in-memory database is private to its connection: there, reads share the writer's.
+  const reader = path === ":memory:" ? writer : connect(path);
+  if (reader !== writer) reader.exec("PRAGMA query_only = ON");
+  const tx: Queries = drizzle(writer);
+  const read: Queries = reader === writer ? tx : drizzle(reader);
+
+  let waiting: Waiting[] = [];
+  let committing: Promise<void> | undefined;
+  let closed = false;
+
+  async function commitAll(): Promise<void> {
+    // One turn of the loop, so that requests decoded together are written together.
+    await Promise.resolve();
+    while (waiting.length > 0) {
+      const shared = waiting.slice(0, maxShared);
+      waiting = waiting.slice(maxShared);
+      await commit(shared);
+    }
+  }
+
+  async function commit(shared: Waiting[]): Promise<void> {
+    const done: (() => void)[] = [];
+    try {
+      writer.exec("BEGIN IMMEDIATE");
+      for (const job of shared) {
+        writer.exec("SAVEPOINT job");
+        try {
+          const value = await job.run(tx);
+          writer.exec("RELEASE job");
+          done.push(() => job.resolve(value));
+        } catch (error) {
+          // A full disk ends the whole transaction: then there is no savepoint left to return to.
+          if (!writer.inTransaction) throw error;
+          writer.exec("ROLLBACK TO job; RELEASE job");
+          done.push(() => job.reject(translate(error, path)));
+        }
+      }
+      writer.exec("COMMIT");
+      for (const settle of done) settle();
+    } catch (error) {
+      if (writer.inTransaction) writer.exec("ROLLBACK");
+      for (const job of shared) job.reject(translate(error, path));
+    }
+  }
+
+  return {
+    read,
+    transaction<T>(work: (tx: Queries) => T | Promise<T>): Promise<T> {
+      if (closed) return Promise.reject(new AppError("unavailable", "the database is closed"));
+      if (waiting.length >= maxWaiting) {
+        return Promise.reject(
+          new AppError("unavailable", `${maxWaiting} writes are waiting for ${path}`, {
+            hint: "the disk is too slow for this load; try again in a moment",
+          }),
+        );
+      }
+      const result = new Promise<T>((resolve, reject) => {
+        // checked: `resolve` is called with what this job's own `work` returned
+        waiting.push({ run: work, resolve: resolve as (value: unknown) => void, reject });
+      });
+      committing ??= commitAll().finally(() => {
+        committing = undefined;
+      });
+      return result;
+    },
+    async close() {
+      closed = true;
+      await committing;
+      if (reader !== writer) reader.close();
+      writer.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+      writer.close();
+    },
+  };
+}
+
+function connect(path: string): Database {
+  try {
+    const database = new Database(path, { create: true });
+    // FULL: what was acknowledged must survive a power loss, not only a crash.
+    database.exec(
+      "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000",
+    );
+    return database;
+  } catch (cause) {
+    throw new AppError("unavailable", `cannot open the database ${path}: ${reason(cause)}`, {
+      hint: "check that the directory exists, belongs to the service's user and has room",
+      cause,
+    });
+  }
+}
+
+function translate(error: unknown, path: string): unknown {
+  if (error instanceof AppError) return error;
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  if (cause instanceof Error && "code" in cause && cause.code === "SQLITE_FULL") {
+    return new AppError("unavailable", `no room left to write ${path}`, {
+      hint: "free space on that file system; nothing that was acknowledged is lost",
+      cause,
+    });
+  }
+  return error;
+}
+
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,4 @@
+import type { Migration } from "./migrator.ts";
+
+/** Every file of `migrations/`, in order, embedded in the executable; a test holds it against the folder. */
+export const migrations: readonly Migration[] = [];
