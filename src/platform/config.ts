@@ -1,0 +1,224 @@
+import { z } from "zod";
+import { duration } from "./duration.ts";
+import { AppError } from "./errors.ts";
+import { readMac } from "./mac.ts";
+import { nearest } from "./nearest.ts";
+
+const ipv4 = z.ipv4("must be an IPv4 address such as 10.0.0.1");
+const mac = z.string().transform((text, context) => {
+  const read = readMac(text);
+  if (read !== undefined) return read;
+  context.issues.push({
+    code: "custom",
+    input: text,
+    message: "must be a MAC address such as 52:54:00:12:34:56",
+  });
+  return z.NEVER;
+});
+const port = z.int().min(0).max(65535);
+const label = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i, "must be a host name label");
+const absolutePath = z.string().startsWith("/", "must be an absolute path");
+
+const reservation = z.strictObject({ mac, ip: ipv4, hostname: label.optional() });
+
+/** One network interface the bastion serves. */
+const networkInterface = z.strictObject({
+  name: z.string().regex(/^[\w.:-]{1,15}$/, "must be an interface name such as eth1"),
+  /** `full` hands out addresses, `proxy` answers boot clients beside another DHCP server, `off` does neither. */
+  dhcp: z.enum(["full", "proxy", "off"]).default("proxy"),
+  /** Our address on it; found by itself when there is one. */
+  address: ipv4.optional(),
+  /** First and last address handed out: `10.0.0.100-10.0.0.200`. */
+  range: z
+    .string()
+    .regex(/^\d+\.\d+\.\d+\.\d+-\d+\.\d+\.\d+\.\d+$/, "must be FIRST-LAST, such as 10.0.0.100-10.0.0.200")
+    .optional(),
+  /** Networks behind relays, by the address range each gets. */
+  relayed: z
+    .array(
+      z.strictObject({
+        subnet: z.string().regex(/^\d+\.\d+\.\d+\.\d+\/\d+$/, "must be a network such as 10.1.0.0/24"),
+        range: z.string().regex(/^\d+\.\d+\.\d+\.\d+-\d+\.\d+\.\d+\.\d+$/, "must be FIRST-LAST"),
+        gateway: ipv4.optional(),
+      }),
+    )
+    .default([]),
+  gateway: ipv4.optional(),
+  dns: z.array(ipv4).default([]),
+  domain: z.string().max(253).optional(),
+  leaseTime: duration.default(3_600_000),
+  reservations: z.array(reservation).default([]),
+  /** Seconds of probing before a new address is offered: another host may hold it. */
+  probe: z.boolean().default(true),
+});
+
+/** `/etc/labctl/config.yaml`. Every key has a default; unknown keys are refused. */
+export const daemonConfigSchema = z.strictObject({
+  dataDir: absolutePath.default("/var/lib/labctl"),
+  adminSocket: absolutePath.default("/run/labctl/bastion.sock"),
+  logLevel: z.enum(["debug", "info", "warn", "error"]).default("info"),
+  interfaces: z.array(networkInterface).default([]),
+  http: z.strictObject({ port: port.default(8080) }).prefault({}),
+  tftp: z
+    .strictObject({
+      port: port.default(69),
+      /** Answer every transfer from the listening port, for networks that drop the others. */
+      singlePort: z.boolean().default(false),
+      maxTransfers: z.int().min(1).max(100_000).default(2048),
+      maxPerClient: z.int().min(1).max(1000).default(16),
+    })
+    .prefault({}),
+  boot: z
+    .strictObject({
+      /** How UEFI machines are started: iPXE, or the distribution's signed shim and GRUB (Secure Boot). */
+      uefi: z.enum(["ipxe", "snponly", "grub"]).default("ipxe"),
+      /** Send PXE discovery control 8, "just boot the file name" (option 43.6). */
+      discoveryControl: z.boolean().default(true),
+    })
+    .prefault({}),
+  discovery: z
+    .strictObject({
+      /** What a discovered machine does next. */
+      after: z.enum(["wait", "poweroff"]).default("wait"),
+    })
+    .prefault({}),
+  install: z
+    .strictObject({
+      /** Put into every install besides those named on the command line. */
+      sshKeys: z.array(z.string()).default([]),
+      /** Added to the kernel arguments of the RAM environment and the installers, e.g. `console=ttyS0`. */
+      kernelArgs: z.string().max(500).default(""),
+      timezone: z
+        .string()
+        .regex(/^[\w/+-]+$/)
+        .default("UTC"),
+      /** Where installers fetch packages, by OS family: `{debian: "http://…/debian", fedora: "http://…"}`. */
+      mirrors: z.record(z.string(), z.url()).default({}),
+    })
+    .prefault({}),
+  /** Templates found here replace the embedded ones of the same path. */
+  kickstartDir: absolutePath.default("/etc/labctl/kickstart"),
+  /** Disk images and installers; default `<dataDir>/images`. */
+  imageDir: absolutePath.optional(),
+  /** The RAM environment, as `<ramDir>/<arch>/{vmlinuz,initrd.img}`. */
+  ramDir: absolutePath.default("/usr/share/labctl/ram"),
+});
+
+export type DaemonConfig = z.output<typeof daemonConfigSchema>;
+export type InterfaceConfig = DaemonConfig["interfaces"][number];
+
+/** `~/.labctl/config.yaml`. */
+export const clientConfigSchema = z.strictObject({
+  /** The appliance's admin socket on this host. */
+  socket: absolutePath.default("/run/labctl/bastion.sock"),
+  output: z.enum(["table", "json", "yaml"]).default("table"),
+});
+
+export type ClientConfig = z.output<typeof clientConfigSchema>;
+
+/**
+ * Reads a configuration text (YAML, already parsed to plain values) with environment overrides on top:
+ * `http.port` is overridden by `LABCTL_HTTP_PORT`, `dataDir` by `LABCTL_DATA_DIR`.
+ * @throws `config`, naming file, key and, for an unknown key, the nearest known one.
+ */
+export function parseConfig<Schema extends z.ZodType>(
+  schema: Schema,
+  value: unknown,
+  origin: string,
+  environment: Record<string, string | undefined> = {},
+): z.output<Schema> {
+  const merged = overlay(value ?? {}, schema, environment);
+  const result = schema.safeParse(merged);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  const at = issue?.path.join(".") ?? "";
+  if (issue?.code === "unrecognized_keys") {
+    const key = issue.keys[0] ?? "";
+    const close = nearest(key, keysAt(schema, issue.path));
+    throw new AppError("config", `${origin}: unknown key '${at === "" ? key : `${at}.${key}`}'`, {
+      hint: close === undefined ? "labctl config list shows every key" : `did you mean '${close}'?`,
+    });
+  }
+  throw new AppError(
+    "config",
+    `${origin}: ${at === "" ? "the file" : `'${at}'`} ${issue?.message ?? "is not valid"}`,
+    {
+      hint: "labctl config list shows every key with its default",
+    },
+  );
+}
+
+/** Every settable key with dots, leaves and lists alike: `http.port`, `interfaces`. */
+export function configKeys(schema: z.ZodType, prefix = ""): string[] {
+  const shape = shapeOf(schema);
+  if (shape === undefined) return prefix === "" ? [] : [prefix];
+  return Object.entries(shape).flatMap(([key, inner]) =>
+    configKeys(inner, prefix === "" ? key : `${prefix}.${key}`),
+  );
+}
+
+export const environmentName = (key: string) =>
+  `LABCTL_${key
+    .replace(/([a-z])([A-Z])/g, "$1_$2")
+    .replaceAll(".", "_")
+    .toUpperCase()}`;
+
+/** Puts `LABCTL_…` values over `value`; text is read as YAML reads a plain scalar. */
+function overlay(
+  value: unknown,
+  schema: z.ZodType,
+  environment: Record<string, string | undefined>,
+): unknown {
+  let merged = value;
+  for (const key of configKeys(schema)) {
+    const text = environment[environmentName(key)];
+    if (text !== undefined) merged = withKey(merged, key.split("."), Bun.YAML.parse(text));
+  }
+  return merged;
+}
+
+/** `value` with the key at `path` replaced; everything else is kept. */
+export function withKey(value: unknown, path: readonly string[], leaf: unknown): unknown {
+  const [head, ...rest] = path;
+  if (head === undefined) return leaf;
+  const record = isRecord(value) ? value : {};
+  return { ...record, [head]: withKey(record[head], rest, leaf) };
+}
+
+/** The value under a dotted key. */
+export function atKey(value: unknown, key: string): unknown {
+  return key.split(".").reduce<unknown>((inner, part) => (isRecord(inner) ? inner[part] : undefined), value);
+}
+
+function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
+  let inner: z.ZodType | undefined = schema;
+  for (const part of path) {
+    if (inner === undefined) return [];
+    inner = typeof part === "number" ? elementOf(inner) : shapeOf(inner)?.[String(part)];
+  }
+  return Object.keys((inner && shapeOf(inner)) ?? {});
+}
+
+function unwrap(schema: z.ZodType): z.ZodType {
+  if (schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault || schema instanceof z.ZodOptional) {
+    // checked: zod types what these wrap as its core type, of which every schema here is a ZodType
+    return unwrap(schema.unwrap() as z.ZodType);
+  }
+  return schema;
+}
+
+function shapeOf(schema: z.ZodType): Record<string, z.ZodType> | undefined {
+  const inner = unwrap(schema);
+  // checked: a shape's values are the schemas it was made of
+  return inner instanceof z.ZodObject ? (inner.shape as Record<string, z.ZodType>) : undefined;
+}
+
+function elementOf(schema: z.ZodType): z.ZodType | undefined {
+  const inner = unwrap(schema);
+  // checked: an array's element is the schema it was made of
+  return inner instanceof z.ZodArray ? (inner.element as z.ZodType) : undefined;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
