@@ -1,0 +1,75 @@
+/**
+ * Runs the tests and ends with the line CI reads: `N passed, N failed`, with `, N skipped` when some were.
+ *
+ *   bun test/run.ts          everything but the slow systems
+ *   bun test/run.ts --os     only the full operating-system installs
+ *   bun test/run.ts PATTERN  the test files whose path holds PATTERN
+ *
+ * LABCTL_CI=1 widens the set of virtual machines.
+ */
+import { join } from "node:path";
+import { addCounts, type Counts, noCounts, readCounts, summary } from "./summary.ts";
+
+const top = join(import.meta.dir, "..");
+const argv = process.argv.slice(2);
+const os = argv.includes("--os");
+const patterns = argv.filter((arg) => !arg.startsWith("-"));
+// Clients and namespaces live in the sbin directories, which a bare environment may lack.
+const path = `${process.env.PATH ?? "/usr/bin:/bin"}:/usr/local/sbin:/usr/sbin:/sbin`;
+
+const files = [...new Bun.Glob("{src,test,bench}/**/*.test.ts").scanSync({ cwd: top })]
+  .filter((file) => patterns.every((pattern) => file.includes(pattern)))
+  .sort();
+const isMachineTest = (file: string) => file.startsWith("test/vm/");
+const isSystemTest = (file: string) => file.startsWith("test/vm/os/");
+
+const skipped: string[] = [];
+let total: Counts = noCounts;
+if (os) {
+  for (const file of files.filter(isSystemTest)) await run([file], { LABCTL_OS: "1" });
+} else {
+  const quick = files.filter((file) => !isMachineTest(file));
+  if (quick.length > 0) await run(quick, {});
+  // One process per file: one virtual machine at a time, and a crash takes only its own file along.
+  for (const file of files.filter((file) => isMachineTest(file) && !isSystemTest(file)))
+    await run([file], {});
+}
+
+if (skipped.length > 0) {
+  console.log("\nskipped:");
+  for (const line of skipped) console.log(`  ${line}`);
+}
+if (total.passed + total.failed === 0) {
+  console.log("no test ran");
+  total = addCounts(total, { passed: 0, failed: 1, skipped: 0 });
+}
+console.log(`\n${summary(total)}`);
+process.exit(total.failed > 0 ? 1 : 0);
+
+/** One `bun test` over these files; what it prints passes through. */
+async function run(list: string[], extra: Record<string, string>): Promise<void> {
+  const child = Bun.spawn([process.execPath, "test", ...list.map((file) => `./${file}`)], {
+    cwd: top,
+    env: { ...process.env, PATH: path, ...extra },
+    stdin: "ignore",
+    stdout: "inherit",
+    stderr: "pipe",
+  });
+  const forward = (signal: NodeJS.Signals) => child.kill(signal);
+  process.once("SIGINT", forward);
+  process.once("SIGTERM", forward);
+  const decoder = new TextDecoder();
+  let output = "";
+  for await (const chunk of child.stderr) {
+    process.stderr.write(chunk);
+    output += decoder.decode(chunk, { stream: true });
+  }
+  const status = await child.exited;
+  process.off("SIGINT", forward);
+  process.off("SIGTERM", forward);
+  for (const line of output.split("\n")) if (line.startsWith("(skip)")) skipped.push(line.slice(7));
+  const counts = readCounts(output, status === 0);
+  if (counts.failed > 0) console.log(`failed: ${list.length === 1 ? list[0] : `${list.length} files`}`);
+  total = addCounts(total, counts);
+  if (child.signalCode !== null) process.exit(130);
+}
