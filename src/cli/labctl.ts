@@ -1,0 +1,37 @@
+import { AppError, errorCodes, toAppError } from "../platform/errors.ts";
+import { defineGroup, runNode } from "./define.ts";
+import { note, print } from "./output.ts";
+
+const root = defineGroup({
+  summary: "turns an empty lab into a governed fleet",
+  example: "labctl provision list",
+  commands: {
+    version: {
+      summary: "version, commit and build date",
+      load: async () => (await import("./version.ts")).version,
+    },
+    bastion: {
+      summary: "the network boot and install server",
+      load: async () => (await import("./bastion.ts")).bastion,
+    },
+    config: {
+      summary: "read and change the configuration",
+      load: async () => (await import("./config.ts")).config,
+    },
+  },
+});
+
+/** Runs the command `argv` names; the answer is the exit code. */
+export async function main(argv: readonly string[]): Promise<number> {
+  try {
+    await runNode(root, argv, [], print);
+    return Number(process.exitCode ?? 0);
+  } catch (thrown) {
+    // `labctl … | head` closes our stdout: that is no failure of ours.
+    if (thrown instanceof Error && "code" in thrown && thrown.code === "EPIPE") return 0;
+    const error = thrown instanceof AppError ? thrown : toAppError(thrown);
+    note(`labctl: ${error.message}${error.hint === undefined ? "" : `\n  ${error.hint}`}`);
+    if (process.env.LABCTL_DEBUG === "1" && error.code === "internal") note(String(error.stack));
+    return errorCodes[error.code].exit;
+  }
+}

@@ -1,0 +1,47 @@
+import type { Context } from "hono";
+import { type AppError, type ErrorCode, errorCodes, toAppError } from "../platform/errors.ts";
+import type { Logger } from "../platform/logger.ts";
+
+/** RFC 9457, with our code and hint as extension members. */
+export interface Problem {
+  type: "about:blank";
+  title: string;
+  status: number;
+  detail: string;
+  code: ErrorCode;
+  hint?: string;
+}
+
+export function toProblem(error: AppError): Problem {
+  const { status } = errorCodes[error.code];
+  // What went wrong inside us may hold anything: it goes to the log, not to the network.
+  const detail = error.code === "internal" ? "labctl failed to handle this; its log says why" : error.message;
+  return {
+    type: "about:blank",
+    title: error.code.replaceAll("-", " "),
+    status,
+    detail,
+    code: error.code,
+    ...(error.hint !== undefined && error.code !== "internal" && { hint: error.hint }),
+  };
+}
+
+/** The one place where an error becomes an HTTP response. */
+export function problemResponse(thrown: unknown, context: Context, logger: Logger): Response {
+  const error = toAppError(thrown);
+  if (error.code === "internal") {
+    logger.error("a request failed", {
+      path: context.req.path,
+      error: error.message,
+      stack: error.cause instanceof Error ? error.cause.stack : error.stack,
+    });
+  }
+  const problem = toProblem(error);
+  return new Response(JSON.stringify(problem), {
+    status: problem.status,
+    headers: {
+      "content-type": "application/problem+json",
+      ...(error.code === "too-many" || error.code === "unavailable" ? { "retry-after": "2" } : {}),
+    },
+  });
+}
