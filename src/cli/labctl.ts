@@ -1,11 +1,15 @@
 import { AppError, errorCodes, toAppError } from "../platform/errors.ts";
-import { defineGroup, runNode } from "./define.ts";
+import { defineGroup, type Group, runNode } from "./define.ts";
 import { note, print } from "./output.ts";
 
-const root = defineGroup({
+export const root: Group = defineGroup({
   summary: "turns an empty lab into a governed fleet",
   example: "labctl provision list",
   commands: {
+    init: {
+      summary: "start, stop and look at the appliance on this host",
+      load: async () => (await import("./init.ts")).init,
+    },
     version: {
       summary: "version, commit and build date",
       load: async () => (await import("./version.ts")).version,
@@ -13,6 +17,14 @@ const root = defineGroup({
     bastion: {
       summary: "the network boot and install server",
       load: async () => (await import("./bastion.ts")).bastion,
+    },
+    doctor: {
+      summary: "check this host: what is missing, what is in the way",
+      load: async () => (await import("./doctor.ts")).doctor,
+    },
+    completion: {
+      summary: "the completion script of a shell",
+      load: async () => (await import("./completion.ts")).createCompletion(root),
     },
     config: {
       summary: "read and change the configuration",

@@ -37,8 +37,14 @@ export function listenTcp(app: Routes, hostname: string, port: number, logger: L
 }
 
 /** Serves `app` on a Unix socket that root and the socket's group may use. */
-export function listenUnix(app: Routes, path: string, logger: Logger): Listener {
+export async function listenUnix(app: Routes, path: string, logger: Logger): Promise<Listener> {
   mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+  if (await answers(path)) {
+    throw new AppError("conflict", `another appliance listens on ${path}`, {
+      hint: "stop it first: labctl init bastion standalone stop",
+    });
+  }
+  // What a killed process left behind.
   if (existsSync(path)) unlinkSync(path);
   const server = guard(path, () =>
     Bun.serve({
@@ -52,6 +58,16 @@ export function listenUnix(app: Routes, path: string, logger: Logger): Listener 
   );
   chmodSync(path, 0o660);
   return { port: 0, stop: () => server.stop(true) };
+}
+
+async function answers(path: string): Promise<boolean> {
+  if (!existsSync(path)) return false;
+  try {
+    await fetch("http://labctl/healthz", { unix: path, signal: AbortSignal.timeout(2000) });
+    return true;
+  } catch (error) {
+    return error instanceof Error && error.name === "TimeoutError";
+  }
 }
 
 function failed(error: unknown, logger: Logger): Response {

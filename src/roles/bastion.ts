@@ -19,7 +19,7 @@ export async function startBastion(config: DaemonConfig, logger: Logger): Promis
   try {
     const store = openStore(join(config.dataDir, "labctl.sqlite"));
     keep({ stop: () => store.close() });
-    keep(listenUnix(createApp([], logger), config.adminSocket, logger));
+    keep(await listenUnix(createApp([], logger), config.adminSocket, logger));
     for (const address of config.interfaces.flatMap((each) => each.address ?? [])) {
       keep(listenTcp(createApp([], logger), address, config.http.port, logger));
     }
