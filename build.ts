@@ -1,36 +1,84 @@
-// Makes dist/labctl (and, with --all, one for each platform). Usage: bun build.ts [--all | --target=bun-linux-arm64] [--outfile=…]
+// Makes the executable and, with --package, the DEB and RPM of each architecture (nfpm has to be installed).
+// Usage: bun build.ts [--all | --target=bun-linux-arm64] [--outfile=…] [--package]
+import { mkdir } from "node:fs/promises";
 import { $ } from "bun";
 
 const { version } = await Bun.file(new URL("package.json", import.meta.url)).json();
 const commit = (await $`git rev-parse --short=12 HEAD`.nothrow().quiet().text()).trim() || "unknown";
 const seconds = (await $`git log -1 --format=%ct`.nothrow().quiet().text()).trim();
 // The commit's time, not this moment's: the same sources give the same bytes.
-const date = new Date(Number(process.env.SOURCE_DATE_EPOCH ?? (seconds || 0)) * 1000)
-  .toISOString()
-  .slice(0, 10);
+const built = new Date(Number(process.env.SOURCE_DATE_EPOCH ?? (seconds || 0)) * 1000);
 
-const platforms = [
-  { target: "bun-linux-x64", name: "labctl" },
-  { target: "bun-linux-x64-baseline", name: "labctl-linux-x64-baseline" },
-  { target: "bun-linux-arm64", name: "labctl-linux-arm64" },
+interface Platform {
+  target: string;
+  outfile: string;
+  /** The packages' name for the architecture, of those that are packaged. */
+  arch?: string;
+}
+const platforms: Platform[] = [
+  { target: "bun-linux-x64", outfile: "dist/labctl", arch: "amd64" },
+  { target: "bun-linux-x64-baseline", outfile: "dist/labctl-linux-x64-baseline" },
+  { target: "bun-linux-arm64", outfile: "dist/labctl-linux-arm64", arch: "arm64" },
 ];
 const flag = (name: string) =>
   process.argv.find((word) => word.startsWith(`--${name}=`))?.slice(name.length + 3);
-const wanted = flag("target");
-const chosen = process.argv.includes("--all")
-  ? platforms
-  : platforms.filter(({ target }) => target === (wanted ?? "bun-linux-x64"));
+const has = (name: string) => process.argv.includes(`--${name}`);
+const wanted = flag("target") ?? "bun-linux-x64";
 
-for (const { target, name } of chosen) {
-  const outfile = flag("outfile") ?? `dist/${name}`;
+const chosen = platforms.filter(
+  ({ target, arch }) => has("all") || (has("package") ? arch : target === wanted),
+);
+for (const { target, outfile } of chosen) await compile(target, flag("outfile") ?? outfile);
+if (has("package")) {
+  await writeCompletions();
+  for (const { outfile, arch } of chosen) if (arch) await makePackages("nfpm.yaml", arch, outfile);
+  if (await Bun.file("dist/ram/x86_64/initrd.img").exists())
+    await makePackages("kickstart/ram/nfpm.yaml", "all", "");
+  else console.log("dist/ram is not there: labctl-ram was not packaged (npm run build:ram makes it)");
+}
+
+async function compile(target: string, outfile: string): Promise<void> {
   const flags = [
     ...["--compile", "--minify", "--bytecode", "--format=esm", "--splitting"],
     // What lies in the directory a user happens to stand in must not change what the executable does.
     ...["--no-compile-autoload-dotenv", "--no-compile-autoload-bunfig"],
     ...["--define", `LABCTL_VERSION=${JSON.stringify(version)}`],
     ...["--define", `LABCTL_COMMIT=${JSON.stringify(commit)}`],
-    ...["--define", `LABCTL_BUILD_DATE=${JSON.stringify(date)}`],
+    ...["--define", `LABCTL_BUILD_DATE=${JSON.stringify(built.toISOString().slice(0, 10))}`],
   ];
   await $`${process.execPath} build src/main.ts ${flags} --target=${target} --outfile=${outfile}`.quiet();
   console.log(`${outfile}: ${(Bun.file(outfile).size / 1e6).toFixed(1)} MB, ${target}, ${version} ${commit}`);
+}
+
+async function writeCompletions(): Promise<void> {
+  await mkdir("dist/completions", { recursive: true });
+  for (const [shell, name] of [
+    ["bash", "labctl.bash"],
+    ["zsh", "_labctl"],
+    ["fish", "labctl.fish"],
+  ] as const) {
+    await Bun.write(`dist/completions/${name}`, await $`dist/labctl completion ${shell}`.text());
+  }
+}
+
+async function makePackages(description: string, arch: string, binary: string): Promise<void> {
+  const nfpm = process.env.NFPM ?? Bun.which("nfpm");
+  if (!nfpm) {
+    console.error(
+      "nfpm is not installed: go install github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.0, or set NFPM",
+    );
+    process.exit(10);
+  }
+  await mkdir("dist/packages", { recursive: true });
+  const variables = {
+    LABCTL_ARCH: arch,
+    LABCTL_BINARY: binary,
+    LABCTL_VERSION: version,
+    LABCTL_DATE: built.toISOString().replace(/\.\d+Z$/, "Z"),
+  };
+  for (const format of ["deb", "rpm"]) {
+    await $`${nfpm} package --config ${description} --packager ${format} --target dist/packages/`
+      .env({ ...process.env, ...variables, SOURCE_DATE_EPOCH: String(built.getTime() / 1000) })
+      .quiet();
+  }
 }

@@ -1,3 +1,4 @@
+import { notifySystemd } from "../platform/notify.client.ts";
 import { defineCommand, defineGroup } from "./define.ts";
 import { loadDaemonConfig } from "./settings.ts";
 import { waitForStop } from "./signals.ts";
@@ -11,7 +12,9 @@ const run = defineCommand({
     const { createDaemonLogger } = await import("./daemon-logger.ts");
     const settings = loadDaemonConfig(config);
     const bastion = await startBastion(settings, createDaemonLogger(settings.logLevel));
+    notifySystemd("READY=1", process.env.NOTIFY_SOCKET);
     await waitForStop();
+    notifySystemd("STOPPING=1", process.env.NOTIFY_SOCKET);
     await bastion.stop();
   },
 });
