@@ -1,0 +1,35 @@
+import { expect, test } from "bun:test";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { createBootPrograms } from "./boot-programs.client.ts";
+
+const directory = join(import.meta.dir, "../../ipxe");
+const listed = new Map(
+  [
+    ...readFileSync(join(directory, "SOURCES.md"), "utf8").matchAll(
+      /^\| `([^`]+)` \|.*\| `([0-9a-f]{64})` \|$/gm,
+    ),
+  ].map((found) => [found[1] ?? "", found[2] ?? ""]),
+);
+const sha256 = (bytes: Uint8Array) => new Bun.CryptoHasher("sha256").update(bytes).digest("hex");
+
+test("every boot program is embedded, and is the very file SOURCES.md names", async () => {
+  const programs = createBootPrograms();
+  expect(listed.size).toBeGreaterThan(7);
+  expect<string[]>([...programs.names].sort()).toEqual([...listed.keys()].sort());
+  for (const [name, sum] of listed) {
+    const bytes = await programs.read(name);
+    expect(bytes === undefined ? name : `${name} ${sha256(bytes)}`).toBe(`${name} ${sum}`);
+  }
+});
+
+test("nothing lies in ipxe/ that SOURCES.md does not account for", () => {
+  const binaries = readdirSync(directory).filter((name) => name !== "SOURCES.md");
+  expect(binaries.sort()).toEqual([...listed.keys()].sort());
+});
+
+test("a name that is no boot program is not read from anywhere", () => {
+  const programs = createBootPrograms();
+  for (const name of ["../SOURCES.md", "SOURCES.md", "constructor", "__proto__", ""])
+    expect(programs.read(name)).toBeUndefined();
+});
