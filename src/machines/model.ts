@@ -1,48 +1,179 @@
-import type { Mac } from "../platform/mac.ts";
+import { stallAfterMs } from "./stage.ts";
 
-export type Firmware = "bios" | "uefi";
-export type Arch = "x86_64" | "arm64";
+/** Where a machine is in its life; one that is not known has none. Times are milliseconds since the epoch. */
+export type MachineState =
+  /** It told what it is and waits for an order. */
+  | { kind: "discovered"; since: number }
+  /** Its next network boot installs. */
+  | { kind: "queued"; since: number; installId: string }
+  /** Its install data was fetched; the one that fetched it reports. */
+  | { kind: "installing"; since: number; installId: string; stage?: string; heardAt: number }
+  | { kind: "installed"; since: number; installId: string }
+  | { kind: "failed"; since: number; installId: string; stage?: string; reason: string }
+  /** It reported nothing for longer than its stage allows. */
+  | { kind: "stalled"; since: number; installId: string; stage?: string; heardAt: number };
 
-/** What a machine's boot script is asked with. */
-export interface BootRequest {
-  mac: Mac;
-  uuid?: string;
-  serial?: string;
-  firmware: Firmware;
-  arch: Arch;
-  /** Which loader reads the answer. */
-  via: "ipxe" | "grub";
-  clientIp: string;
-  /** What the machine reaches us by: `http://10.0.0.1:8080`, no slash at the end. */
-  baseUrl: string;
+export type MachineEvent =
+  | { kind: "discovered" }
+  /** `replace` agrees to lose an installed system, or an install that waits or runs. */
+  | { kind: "queue"; installId: string; replace: boolean }
+  /** A valid token of this install fetched its data. */
+  | { kind: "claim"; installId: string }
+  | { kind: "report"; installId: string; stage: string; outcome: StageOutcome; message?: string }
+  /** The watch looks whether it has gone silent. */
+  | { kind: "check" }
+  | { kind: "forget"; force: boolean };
+
+export type StageOutcome = "running" | "done" | "failed";
+
+/** What has to happen besides storing the state; each names the install it is about. */
+export type Effect =
+  | { kind: "install-queued"; installId: string }
+  | { kind: "install-started"; installId: string }
+  | { kind: "stage-reached"; installId: string; stage: string; outcome: StageOutcome; message?: string }
+  /** It was taken for stalled and reports again. */
+  | { kind: "install-resumed"; installId: string }
+  | { kind: "install-ended"; installId: string; outcome: InstallOutcome; reason?: string };
+
+export type InstallOutcome = "installed" | "failed" | "stalled" | "replaced" | "forgotten";
+
+export type Decision =
+  /** `state` undefined: the record goes away. */
+  | { kind: "next"; state: MachineState | undefined; effects: Effect[] }
+  /** Nothing to do, and nobody did wrong. */
+  | { kind: "ignore"; reason: string }
+  /** Whoever asked has to be told. */
+  | { kind: "refuse"; reason: string; hint: string };
+
+/** The stage whose completion is the completion of the install. */
+export const finalStage = "installed";
+
+export function decide(state: MachineState | undefined, event: MachineEvent, now: number): Decision {
+  switch (event.kind) {
+    case "discovered":
+      // Whatever it is in, a report only says what the machine is: an order or a result stays.
+      return state === undefined
+        ? next({ kind: "discovered", since: now })
+        : { kind: "ignore", reason: `already ${state.kind}` };
+    case "queue":
+      return queue(state, event, now);
+    case "claim":
+      return claim(state, event.installId, now);
+    case "report":
+      return report(state, event, now);
+    case "check":
+      return check(state, now);
+    case "forget":
+      return forget(state, event.force);
+  }
 }
 
-/** What a loader fetches and starts: URL paths below the base URL (`/ram/x86_64/vmlinuz`), kernel arguments. */
-export interface BootFiles {
-  kernel: string;
-  initrds: string[];
-  args: string[];
+function queue(
+  state: MachineState | undefined,
+  { installId, replace }: { installId: string; replace: boolean },
+  now: number,
+): Decision {
+  const queued: MachineState = { kind: "queued", since: now, installId };
+  const effects: Effect[] = [{ kind: "install-queued", installId }];
+  switch (state?.kind) {
+    case undefined:
+    case "discovered":
+    case "failed":
+    case "stalled":
+      return next(queued, effects);
+    case "queued":
+    case "installing":
+      if (!replace) {
+        return refuse(
+          state.kind === "queued" ? "an install is queued already" : "an install is running",
+          "--replace puts the new one in its place",
+        );
+      }
+      return next(queued, [
+        { kind: "install-ended", installId: state.installId, outcome: "replaced" },
+        ...effects,
+      ]);
+    case "installed":
+      if (!replace) return refuse("it is installed", "--replace gives up what is on its disk");
+      return next(queued, effects);
+  }
 }
 
-/** How a machine is handed to its disk; which one works depends on the firmware. */
-export const localBootMethods = ["auto", "exit", "sanboot", "chainload"] as const;
-export type LocalBoot = (typeof localBootMethods)[number];
-
-export type BootOrder =
-  /** Not known yet: boot the RAM environment and report what the machine is. */
-  | { kind: "discover"; boot: BootFiles }
-  | { kind: "install"; installId: string; token: string; name: string; boot: BootFiles }
-  | { kind: "local"; method: LocalBoot; reason: string }
-  /** Somebody should look; left alone, it boots the local disk. */
-  | { kind: "menu"; localMethod: LocalBoot; reason: string };
-
-/** What an administrator set for one machine because its firmware needs it. */
-export interface MachineBootOptions {
-  /** The loader offered to UEFI firmware; the configuration's `boot.uefi` when absent. */
-  uefi?: "ipxe" | "snponly" | "grub";
-  /** Send PXE discovery control 8 (option 43.6); the configuration's when absent. */
-  discoveryControl?: boolean;
-  localBoot?: LocalBoot;
-  /** Added to the kernel arguments of everything this machine boots. */
-  kernelArgs?: string;
+function claim(state: MachineState | undefined, installId: string, now: number): Decision {
+  if (state?.kind === "queued" && state.installId === installId) {
+    return next({ kind: "installing", since: now, installId, heardAt: now }, [
+      { kind: "install-started", installId },
+    ]);
+  }
+  if (state?.kind === "installing" && state.installId === installId) {
+    return { kind: "ignore", reason: "already installing" };
+  }
+  return refuse("this install is not waiting to start", "queue it again with labctl provision install");
 }
+
+function report(
+  state: MachineState | undefined,
+  event: { installId: string; stage: string; outcome: StageOutcome; message?: string },
+  now: number,
+): Decision {
+  const { installId, stage, outcome, message } = event;
+  if (state === undefined || state.kind === "discovered" || state.installId !== installId) {
+    return refuse("this install is not the machine's current one", "its reports are no longer wanted");
+  }
+  if (state.kind === "queued") {
+    return refuse("this install has not started", "fetch the install data before reporting");
+  }
+  if (state.kind === "installed" || state.kind === "failed") {
+    return { kind: "ignore", reason: `the install has ended: ${state.kind}` };
+  }
+  const effects: Effect[] = [
+    ...(state.kind === "stalled" ? [{ kind: "install-resumed" as const, installId }] : []),
+    { kind: "stage-reached", installId, stage, outcome, ...(message === undefined ? {} : { message }) },
+  ];
+  if (outcome === "failed") {
+    const reason = message ?? `${stage} failed`;
+    return next({ kind: "failed", since: now, installId, stage, reason }, [
+      ...effects,
+      { kind: "install-ended", installId, outcome: "failed", reason },
+    ]);
+  }
+  if (stage === finalStage && outcome === "done") {
+    return next({ kind: "installed", since: now, installId }, [
+      ...effects,
+      { kind: "install-ended", installId, outcome: "installed" },
+    ]);
+  }
+  const since = state.kind === "installing" ? state.since : now;
+  return next({ kind: "installing", since, installId, stage, heardAt: now }, effects);
+}
+
+function check(state: MachineState | undefined, now: number): Decision {
+  if (state?.kind !== "installing") return { kind: "ignore", reason: "no install is running" };
+  const { installId, stage, heardAt } = state;
+  if (now - heardAt < stallAfterMs(stage)) return { kind: "ignore", reason: "it may still report" };
+  const reason = `nothing heard since ${stage === undefined ? "the install data was fetched" : `stage '${stage}'`}`;
+  return next(
+    { kind: "stalled", since: now, installId, heardAt, ...(stage === undefined ? {} : { stage }) },
+    [{ kind: "install-ended", installId, outcome: "stalled", reason }],
+  );
+}
+
+function forget(state: MachineState | undefined, force: boolean): Decision {
+  if (state === undefined) return refuse("it is not known", "labctl provision list shows what is");
+  if (state.kind === "installing" && !force) {
+    return refuse("an install is running", "--force forgets it all the same; its reports are then refused");
+  }
+  const ended: Effect[] =
+    state.kind === "installing" || state.kind === "queued"
+      ? [{ kind: "install-ended", installId: state.installId, outcome: "forgotten" }]
+      : [];
+  return next(undefined, ended);
+}
+
+const next = (state: MachineState | undefined, effects: Effect[] = []): Decision => ({
+  kind: "next",
+  state,
+  effects,
+});
+
+const refuse = (reason: string, hint: string): Decision => ({ kind: "refuse", reason, hint });

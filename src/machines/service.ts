@@ -1,7 +1,7 @@
 import type { Mac } from "../platform/mac.ts";
-import type { BootOrder, BootRequest, MachineBootOptions } from "./model.ts";
+import type { BootOrder, BootRequest, MachineBootOptions } from "./boot-order.ts";
 
-export type { BootFiles, BootOrder, BootRequest, LocalBoot, MachineBootOptions } from "./model.ts";
+export type { BootFiles, BootOrder, BootRequest, LocalBoot, MachineBootOptions } from "./boot-order.ts";
 
 /** What the boot room asks of this one. */
 export interface BootOrders {
