@@ -1,4 +1,4 @@
-import { stallAfterMs } from "./stage.ts";
+import { type StageOutcome, stallAfterMs } from "./stage.ts";
 
 /** Where a machine is in its life; one that is not known has none. Times are milliseconds since the epoch. */
 export type MachineState =
@@ -23,8 +23,6 @@ export type MachineEvent =
   /** The watch looks whether it has gone silent. */
   | { kind: "check" }
   | { kind: "forget"; force: boolean };
-
-export type StageOutcome = "running" | "done" | "failed";
 
 /** What has to happen besides storing the state; each names the install it is about. */
 export type Effect =

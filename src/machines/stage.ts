@@ -1,4 +1,4 @@
-import type { StageOutcome } from "./model.ts";
+export type StageOutcome = "running" | "done" | "failed";
 
 export type InstallMethod = "kickstart" | "preseed" | "image";
 
