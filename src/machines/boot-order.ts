@@ -1,5 +1,8 @@
 import type { Mac } from "../platform/mac.ts";
 import type { MachineState } from "./model.ts";
+import type { BootFiles } from "./render-context.ts";
+
+export type { BootFiles } from "./render-context.ts";
 
 export type Firmware = "bios" | "uefi";
 export type Arch = "x86_64" | "arm64";
@@ -18,13 +21,6 @@ export interface BootRequest {
   baseUrl: string;
 }
 
-/** What a loader fetches and starts: URL paths below the base URL (`/ram/x86_64/vmlinuz`), kernel arguments. */
-export interface BootFiles {
-  kernel: string;
-  initrds: string[];
-  args: string[];
-}
-
 /** How a machine is handed to its disk; which one works depends on the firmware. */
 export const localBootMethods = ["auto", "exit", "sanboot", "chainload"] as const;
 export type LocalBoot = (typeof localBootMethods)[number];
@@ -34,8 +30,8 @@ export type BootOrder =
   | { kind: "discover"; boot: BootFiles }
   | { kind: "install"; installId: string; token: string; name: string; boot: BootFiles }
   | { kind: "local"; method: LocalBoot; reason: string }
-  /** Somebody should look; left alone, it boots the local disk. */
-  | { kind: "menu"; localMethod: LocalBoot; reason: string };
+  /** Somebody may choose; left alone, it boots the local disk. `discover` is the other choice. */
+  | { kind: "menu"; localMethod: LocalBoot; reason: string; discover: BootFiles };
 
 /** What an administrator set for one machine because its firmware needs it. */
 export interface MachineBootOptions {
@@ -44,6 +40,8 @@ export interface MachineBootOptions {
   /** Send PXE discovery control 8 (option 43.6); the configuration's when absent. */
   discoveryControl?: boolean;
   localBoot?: LocalBoot;
+  /** What it boots once discovered while nothing is queued; by default its disks decide: empty ones mean discovery. */
+  idle?: "discover" | "local";
   /** Added to the kernel arguments of everything this machine boots. */
   kernelArgs?: string;
 }
@@ -58,27 +56,30 @@ export type BootDecision =
  * Which of them the machine gets. An install is handed out only while it is queued: once its data was
  * fetched the disk comes first, so that a lost last report never means installing again and again.
  */
-export function decideBoot(state: MachineState | undefined): BootDecision {
+export function decideBoot(
+  state: MachineState | undefined,
+  { emptyDisks, idle }: { emptyDisks: boolean; idle?: "discover" | "local" | undefined },
+): BootDecision {
   switch (state?.kind) {
     case undefined:
       return { kind: "discover" };
     case "queued":
       return { kind: "install", installId: state.installId };
-    case "discovered":
-      return { kind: "menu", reason: "discovered, and nothing is queued for it" };
+    case "discovered": {
+      // A machine that runs something may only have been restarted: it must come up as it was.
+      const choice = idle ?? (emptyDisks ? "discover" : "local");
+      if (choice === "discover") return { kind: "discover" };
+      return { kind: "menu", reason: "discovered, nothing is queued, and there is something on its disks" };
+    }
     case "installing":
       return { kind: "local", reason: "its install is under way and its data was served already" };
     case "installed":
       return { kind: "local", reason: "installed" };
     case "failed":
-      return {
-        kind: "menu",
-        reason: `the install failed${state.stage === undefined ? "" : ` in ${state.stage}`}: ${state.reason}`,
-      };
+      return { kind: "menu", reason: `the install failed${inStage(state.stage)}: ${state.reason}` };
     case "stalled":
-      return {
-        kind: "menu",
-        reason: `the install stopped reporting${state.stage === undefined ? "" : ` in ${state.stage}`}`,
-      };
+      return { kind: "menu", reason: `the install stopped reporting${inStage(state.stage)}` };
   }
 }
+
+const inStage = (stage: string | undefined) => (stage === undefined ? "" : ` in ${stage}`);

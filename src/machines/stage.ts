@@ -1,12 +1,12 @@
-export type StageOutcome = "running" | "done" | "failed";
+import type { OsFamily } from "./operating-systems.ts";
 
-export type InstallMethod = "kickstart" | "preseed" | "image";
+export type StageOutcome = "running" | "done" | "failed";
 
 /**
  * The named stages of each way to install, in their order. Installers may report others: they are shown
  * where they come, and wait as long as `defaultStallMs`.
  */
-export const stagesOf: Record<InstallMethod, readonly string[]> = {
+export const stagesOf: Record<OsFamily, readonly string[]> = {
   kickstart: [
     "boot",
     "network",
@@ -24,7 +24,7 @@ export const stagesOf: Record<InstallMethod, readonly string[]> = {
     "reboot",
     "installed",
   ],
-  preseed: [
+  debian: [
     "boot",
     "network",
     "hardware",
