@@ -78,7 +78,9 @@ export function createExchange(
 }
 
 function bodyOf(body: ExchangeRequest["body"]): string | Readable | null {
-  return body === undefined || typeof body === "string" ? (body ?? null) : Readable.from(body, { objectMode: false });
+  return body === undefined || typeof body === "string"
+    ? (body ?? null)
+    : Readable.from(body, { objectMode: false });
 }
 
 async function readBounded(body: AsyncIterable<Uint8Array>): Promise<string> {
