@@ -5,11 +5,11 @@ import { createBootPrograms } from "./boot-programs.client.ts";
 
 const directory = join(import.meta.dir, "../../ipxe");
 const listed = new Map(
-  [
-    ...readFileSync(join(directory, "SOURCES.md"), "utf8").matchAll(
-      /^\| `([^`]+)` \|.*\| `([0-9a-f]{64})` \|$/gm,
-    ),
-  ].map((found) => [found[1] ?? "", found[2] ?? ""]),
+  readFileSync(join(directory, "SOURCES.md"), "utf8")
+    .split("\n")
+    .map((line) => line.split("|").map((cell) => cell.trim().replaceAll("`", "")))
+    .filter((cells) => /^[0-9a-f]{64}$/.test(cells[4] ?? ""))
+    .map((cells) => [cells[1] ?? "", cells[4] ?? ""]),
 );
 const sha256 = (bytes: Uint8Array) => new Bun.CryptoHasher("sha256").update(bytes).digest("hex");
 
