@@ -1,0 +1,44 @@
+import { test } from "bun:test";
+import { join } from "node:path";
+import { createLab, type Lab, top } from "./lab.ts";
+
+/**
+ * A test with a lab of its own. When it fails, the serial consoles, logs and a screenshot of every machine stay
+ * in dist/lab/NAME, which is printed. Without root, qemu or the wider set switched on it is skipped, and says why.
+ */
+export function labTest(
+  name: string,
+  options: { minutes: number; only?: "ci" | "os" },
+  body: (lab: Lab) => Promise<void>,
+): void {
+  const reason = unable(options.only);
+  if (reason !== undefined) {
+    test.skip(`${name} (${reason})`, () => {});
+    return;
+  }
+  test(
+    name,
+    async () => {
+      const lab = await createLab({ say: (text) => console.log(`  ${text}`) });
+      try {
+        await body(lab);
+      } catch (error) {
+        const kept = join(top, "dist/lab", name.replace(/[^a-z0-9]+/gi, "-").toLowerCase());
+        await lab.keepEvidence(kept).catch((failure) => console.log(`  no evidence kept: ${failure}`));
+        console.log(`  serial consoles, logs and screenshots are in ${kept}`);
+        throw error;
+      } finally {
+        await lab.close();
+      }
+    },
+    options.minutes * 60_000,
+  );
+}
+
+function unable(only: "ci" | "os" | undefined): string | undefined {
+  if (only === "ci" && process.env.LABCTL_CI !== "1") return "part of .ci/run: set LABCTL_CI=1";
+  if (only === "os" && process.env.LABCTL_OS !== "1") return "part of npm run test:os";
+  if (process.getuid?.() !== 0) return "needs root for network namespaces";
+  if (!Bun.which("qemu-system-x86_64")) return "qemu-system-x86_64 is not installed";
+  return undefined;
+}

@@ -1,0 +1,124 @@
+import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { openTextLog, type TextLog } from "./console.ts";
+import { firmwareImages, type MachineParts, qemuArguments } from "./machine-arguments.ts";
+import { type LabProcess, run, start, tailOf } from "./process.ts";
+import { connectQmp, type Qmp } from "./qmp.ts";
+import type { Scope } from "./scope.ts";
+
+/** A virtual machine. Off when made; `powerOn` and `powerOff` as often as wanted, its disks keep what is on them. */
+export interface Machine {
+  readonly name: string;
+  readonly mac: string;
+  readonly uuid: string;
+  readonly serial: string;
+  readonly disks: readonly string[];
+  /** The serial console of all its starts. */
+  readonly console: TextLog;
+  powerOn(bootOrder?: MachineParts["bootOrder"]): Promise<void>;
+  /** Pulls the plug. */
+  powerOff(): Promise<void>;
+  running(): boolean;
+  /** The reset button. */
+  reset(): Promise<void>;
+  /** Presses the power button (ACPI); the guest decides. */
+  pressPower(): Promise<void>;
+  /** Resolves when the guest has powered itself off. */
+  waitForPowerOff(timeoutMs: number): Promise<void>;
+  /** Waits for text on the serial console since the last `console.mark()`; fails early when the machine ends. */
+  expectText(pattern: string | RegExp, timeoutMs: number): Promise<RegExpMatchArray>;
+  /** A PNG of the screen; its path, or undefined when the machine is off. */
+  screenshot(label: string): Promise<string | undefined>;
+}
+
+export async function createDisk(path: string, sizeGiB: number): Promise<void> {
+  await run(["qemu-img", "create", "-q", "-f", "qcow2", path, `${sizeGiB}G`]);
+}
+
+export function createMachine(
+  scope: Scope,
+  setup: {
+    parts: Omit<MachineParts, "files">;
+    directory: string;
+    namespace: string;
+    say: (text: string) => void;
+  },
+): Machine {
+  const { parts, directory, namespace, say } = setup;
+  mkdirSync(directory, { recursive: true });
+  const files: MachineParts["files"] = {
+    serial: join(directory, "serial.log"),
+    debug: join(directory, "firmware.log"),
+    // A Unix socket's path may have 107 bytes at most: keep it short.
+    qmp: join(directory, "qmp"),
+    variables: join(directory, "variables.fd"),
+  };
+  writeFileSync(files.serial, "");
+  if (parts.firmware !== "bios") copyFileSync(firmwareImages[parts.firmware].variables, files.variables);
+  const qemuLog = join(directory, "qemu.log");
+  const consoleLog = openTextLog(files.serial, (text) => say(`${parts.name}: ${text}`));
+  let vm: LabProcess | undefined;
+  let qmp: Qmp | undefined;
+
+  const running = () => vm?.running() ?? false;
+  const powerOff = async () => {
+    qmp?.close();
+    qmp = undefined;
+    await vm?.stop(2000);
+    vm = undefined;
+  };
+  scope.defer(powerOff);
+  const monitor = () => {
+    if (!qmp || !running()) throw new Error(`${parts.name} is off`);
+    return qmp;
+  };
+
+  return {
+    name: parts.name,
+    mac: parts.nics[0]?.mac ?? "",
+    uuid: parts.uuid,
+    serial: parts.serial,
+    disks: parts.disks.map((disk) => disk.path),
+    console: consoleLog,
+    running,
+    powerOff,
+    async powerOn(bootOrder = parts.bootOrder) {
+      await powerOff();
+      const args = qemuArguments({ ...parts, bootOrder, files });
+      say(`${parts.name}: power on (${parts.firmware}, ${parts.accelerator})`);
+      vm = start(["qemu-system-x86_64", ...args], { log: qemuLog, namespace });
+      try {
+        qmp = await connectQmp(files.qmp);
+      } catch (error) {
+        await powerOff();
+        throw new Error(`${parts.name} did not start: ${tailOf(qemuLog) || String(error)}`);
+      }
+    },
+    async reset() {
+      await monitor().execute("system_reset");
+    },
+    async pressPower() {
+      await monitor().execute("system_powerdown");
+    },
+    async waitForPowerOff(timeoutMs) {
+      say(`${parts.name}: waiting for power off (at most ${Math.round(timeoutMs / 1000)} s)`);
+      const end = Date.now() + timeoutMs;
+      while (running()) {
+        if (Date.now() > end) throw new Error(`${parts.name} did not power off within ${timeoutMs / 1000} s`);
+        await Bun.sleep(200);
+      }
+      await powerOff();
+    },
+    expectText: (pattern, timeoutMs) =>
+      consoleLog.waitFor(pattern, {
+        timeoutMs,
+        giveUp: () => (running() ? undefined : `${parts.name} is off. ${tailOf(qemuLog, 3)}`),
+      }),
+    async screenshot(label) {
+      if (!qmp || !running()) return undefined;
+      const path = join(directory, `${label}.png`);
+      await qmp.execute("screendump", { filename: path, format: "png" });
+      return path;
+    },
+  };
+}
