@@ -1,4 +1,4 @@
-import { type DhcpOptions, knownOptions } from "./options.ts";
+import { type DhcpOptions, type KnownOption, knownOptions } from "./options.ts";
 
 export interface DecodedOptions {
   options: DhcpOptions;
@@ -12,8 +12,7 @@ const optionsStart = 240;
 const sname = { start: 44, end: 108 };
 const file = { start: 108, end: 236 };
 
-const byCode = new Map<number, (typeof knownOptions)[number][]>();
-for (const option of knownOptions) byCode.set(option.code, [...(byCode.get(option.code) ?? []), option]);
+const byCode: ReadonlyMap<number, readonly KnownOption[]> = Map.groupBy(knownOptions, (option) => option.code);
 
 /** Reads the options of a message of 240 bytes or more, those in `file` and `sname` too (option 52). Never throws. */
 export function decodeOptions(message: Uint8Array): DecodedOptions {
