@@ -1,4 +1,5 @@
+import boot from "../../migrations/0002_boot.sql" with { type: "text" };
 import type { Migration } from "./migrator.ts";
 
 /** Every file of `migrations/`, in order, embedded in the executable; a test holds it against the folder. */
-export const migrations: readonly Migration[] = [];
+export const migrations: readonly Migration[] = [{ name: "0002_boot", sql: boot }];

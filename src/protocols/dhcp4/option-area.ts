@@ -12,7 +12,10 @@ const optionsStart = 240;
 const sname = { start: 44, end: 108 };
 const file = { start: 108, end: 236 };
 
-const byCode: ReadonlyMap<number, readonly KnownOption[]> = Map.groupBy(knownOptions, (option) => option.code);
+const byCode: ReadonlyMap<number, readonly KnownOption[]> = Map.groupBy(
+  knownOptions,
+  (option) => option.code,
+);
 
 /** Reads the options of a message of 240 bytes or more, those in `file` and `sname` too (option 52). Never throws. */
 export function decodeOptions(message: Uint8Array): DecodedOptions {

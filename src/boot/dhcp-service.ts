@@ -1,0 +1,260 @@
+import type { Clock } from "../platform/clock.ts";
+import type { Logger } from "../platform/logger.ts";
+import { type Mac, macFromBytes } from "../platform/mac.ts";
+import type { UdpDatagram } from "../protocols/dhcp4/frame.ts";
+import { formatIpv4, type Ipv4 } from "../protocols/dhcp4/ipv4.ts";
+import { type DhcpPacket, decodePacket, encodePacket } from "../protocols/dhcp4/packet.ts";
+import { summary } from "../protocols/dhcp4/summary.ts";
+import { type BootClient, classify } from "./classify.ts";
+import { type Destination, decideDestination } from "./delivery.ts";
+import { createDhcpDiagnosis } from "./dhcp-diagnosis.ts";
+import type { DhcpEvent, DhcpExchange } from "./dhcp-events.ts";
+import { type BootSettings, contains, type DhcpInterface, type MachineBootOptions } from "./dhcp-settings.ts";
+import type { LeaseJournal } from "./lease-journal.ts";
+import { createLeasePool, type Lease, type LeasePool } from "./leases.ts";
+import type { NbpPolicy } from "./nbp.ts";
+import { type Asked, type Decision, decideFull, quarantine } from "./offer.ts";
+import { decideBinl, decideProxy } from "./proxy-offer.ts";
+import { createRateLimit } from "./rate-limit.ts";
+
+/** What the service needs of the interface it answers on. */
+export interface DhcpPorts {
+  send(bytes: Uint8Array, destination: Destination, port: 67 | 4011): void;
+  /** Who has this address on this wire; `undefined`: nobody, or it cannot be asked. */
+  probe(address: Ipv4): Promise<Mac | undefined>;
+}
+
+export interface DhcpServiceDeps {
+  boot: BootSettings;
+  decideNbp: NbpPolicy;
+  bootOptions(mac: Mac): MachineBootOptions | Promise<MachineBootOptions>;
+  journal: LeaseJournal;
+  observe(event: DhcpEvent): void;
+  clock: Clock;
+  log: Logger;
+}
+
+export interface DhcpCounters {
+  received: number;
+  invalid: number;
+  /** Dropped because their MAC, or everybody together, asked too often. */
+  limited: number;
+  answered: number;
+  ignored: number;
+  failed: number;
+}
+
+/** DHCP on one interface: load → decide → save → send → tell. Never throws, whatever comes in. */
+export interface DhcpService {
+  receive(bytes: Uint8Array, port: 67 | 4011, from: { address: Ipv4; port: number }): Promise<void>;
+  /** What another server sent to a client. */
+  overhear(datagram: UdpDatagram): void;
+  leases(): Lease[];
+  counters(): DhcpCounters;
+}
+
+/** A ROM sends some ten packets a minute, a hopeless one some twenty. */
+const perMac = { burst: 20, perSecond: 2, keys: 16_384 };
+/** Requests that may be under way at once; what comes on top is sent again by its client. */
+const maxUnderWay = 4096;
+/** Probes under way at once; past it addresses are offered unprobed and DECLINE has to do. */
+const maxProbes = 512;
+/** Addresses tried in a row that turn out to be in use. */
+const maxConflicts = 4;
+
+export function createDhcpService(
+  nic: DhcpInterface,
+  saved: readonly Lease[],
+  ports: DhcpPorts,
+  deps: DhcpServiceDeps,
+): DhcpService {
+  const { clock, observe, journal } = deps;
+  const log = deps.log.with({ interface: nic.name });
+  const mode = nic.mode === "full" ? "full" : "proxy";
+  const pools = nic.subnets.map((subnet) => createLeasePool(subnet, nic.address, saved));
+  const limit = createRateLimit(perMac);
+  const diagnosis = createDhcpDiagnosis();
+  const probing = new Set<Ipv4>();
+  const counters: DhcpCounters = { received: 0, invalid: 0, limited: 0, answered: 0, ignored: 0, failed: 0 };
+  let underWay = 0;
+
+  const tell = (events: readonly DhcpEvent[]) => {
+    for (const event of events) {
+      if (event.kind === "trouble") log.warn(event.message, { mac: event.mac, trouble: event.trouble });
+      observe(event);
+    }
+  };
+  const poolOf = (address: Ipv4) => pools.find((pool) => contains(pool.subnet, address)) ?? pools[0];
+
+  async function save(lease: Lease): Promise<void> {
+    const pool = poolOf(lease.address);
+    if (!pool) return;
+    await journal.save({ lease, network: `${formatIpv4(pool.subnet.network)}/${pool.subnet.prefix}` });
+    pool.put(lease);
+  }
+
+  /** Keeps the address from others while it is probed or saved; what the client already has stays as it is. */
+  function hold(lease: Lease): void {
+    const pool = poolOf(lease.address);
+    const held = pool?.of(lease.mac);
+    const now = clock.now();
+    if (held?.address === lease.address && held.state === "bound" && held.expires > now) return;
+    pool?.put({ ...lease, state: "offered", expires: Math.min(lease.expires, now + 30_000) });
+  }
+
+  /** The offer once the wire was asked about its address; another one where somebody has it. */
+  async function probed(asked: Asked, first: Decision): Promise<Decision> {
+    let decision = first;
+    for (let conflicts = 0; decision.kind === "offer"; conflicts++) {
+      const { address } = decision.lease;
+      if (probing.has(address))
+        return { kind: "ignore", reason: `${formatIpv4(address)} is being probed for it` };
+      hold(decision.lease);
+      const askWire = decision.probe && nic.probe && asked.request.giaddr === 0 && probing.size < maxProbes;
+      if (!askWire) return decision;
+      probing.add(address);
+      const holder = await ports.probe(address).finally(() => probing.delete(address));
+      if (holder === undefined || holder === asked.mac) return decision;
+      const at = clock.now();
+      const conflict = `${formatIpv4(address)} is in use by ${holder} and was not offered; it is left alone for ten minutes. Take it out of the range, or reserve it.`;
+      tell(diagnosis.report({ at, interface: nic.name }, "address-conflict", String(address), conflict));
+      poolOf(address)?.put({ address, mac: holder, state: "declined", expires: at + quarantine });
+      if (conflicts >= maxConflicts)
+        return { kind: "ignore", reason: "every address tried is in use by another host" };
+      decision = decideFull(asked, pools, at);
+    }
+    return decision;
+  }
+
+  async function decide(asked: Asked, port: 67 | 4011): Promise<Decision> {
+    if (port === 4011) return decideBinl(asked);
+    if (mode === "proxy") return decideProxy(asked);
+    const decision = await probed(asked, decideFull(asked, pools, clock.now()));
+    if (decision.kind === "ack") {
+      hold(decision.lease);
+      await save(decision.lease);
+    } else if (decision.kind === "record") {
+      await save(decision.lease);
+    }
+    return decision;
+  }
+
+  async function answer(
+    request: DhcpPacket,
+    mac: Mac,
+    port: 67 | 4011,
+    from: { address: Ipv4; port: number },
+  ): Promise<void> {
+    const at = clock.now();
+    const began = clock.monotonic();
+    const client = classify(mac, request.options);
+    const asked: Asked = { request, mac, client, server: nic.address, boot: await bootFor(mac, client) };
+    const decision = await decide(asked, port);
+    const event = (outcome: DhcpExchange["outcome"]): DhcpExchange => {
+      return {
+        kind: "exchange",
+        at,
+        interface: nic.name,
+        port,
+        mac,
+        xid: request.xid,
+        client,
+        request,
+        outcome,
+      };
+    };
+    const about = { mac, xid: hexXid(request.xid), port };
+    let exchange: DhcpExchange;
+    if (decision.kind === "ignore" || decision.kind === "record") {
+      const { reason } = decision;
+      exchange = event({ kind: decision.kind === "record" ? "recorded" : "ignored", reason });
+      counters.ignored++;
+      log.debug(`${request.options.messageType ?? "BOOTP"}: ${reason}`, about);
+      if (decision.kind === "record" && decision.lease.state === "declined") {
+        tell(diagnosis.report(exchange, "address-conflict", String(decision.lease.address), reason, mac));
+      }
+      if (decision.kind === "ignore" && decision.exhausted) {
+        const message = `no free address for ${mac}: the range is used up. Widen it, or shorten leaseTime.`;
+        tell(diagnosis.report(exchange, "range-exhausted", formatIpv4(request.giaddr), message));
+      }
+    } else {
+      const { reply } = decision;
+      const { bytes, omitted } = encodePacket(reply, request.options.maxMessageSize);
+      ports.send(bytes, decideDestination(request, reply, mac, port, from), port);
+      counters.answered++;
+      exchange = event({ kind: "answered", reply, took: clock.monotonic() - began });
+      if (omitted.length > 0) log.debug(`no room for options ${omitted.join(", ")}`, about);
+      if (decision.kind === "nak") log.info(`DHCPNAK: ${decision.reason}`, about);
+      else
+        log.info(`${reply.options.messageType} ${addressAndFile(reply)}`, {
+          ...about,
+          client: describe(client),
+        });
+    }
+    tell([exchange, ...diagnosis.exchange(exchange, mode)]);
+  }
+
+  async function bootFor(mac: Mac, client: BootClient): Promise<Asked["boot"]> {
+    if (client.kind === "plain") return { file: undefined, discoveryControl: true };
+    const own = await deps.bootOptions(mac);
+    const program = own.program ?? deps.boot.program;
+    const server = formatIpv4(nic.address);
+    return {
+      file: deps.decideNbp(client, { server, httpPort: deps.boot.httpPort, program }),
+      discoveryControl: deps.boot.discoveryControl && own.skipPxeDiscoveryControl !== true,
+    };
+  }
+
+  return {
+    async receive(bytes, port, from) {
+      counters.received++;
+      const decoded = decodePacket(bytes);
+      if (decoded.kind === "invalid" || decoded.packet.op !== "request") {
+        counters.invalid++;
+        return;
+      }
+      const { packet } = decoded;
+      const mac = packet.htype === 1 ? macFromBytes(packet.chaddr) : undefined;
+      if (mac === undefined) {
+        counters.invalid++;
+        return;
+      }
+      if (underWay >= maxUnderWay || !limit.take(mac, clock.monotonic())) {
+        counters.limited++;
+        return;
+      }
+      underWay++;
+      try {
+        await answer(packet, mac, port, from);
+      } catch (error) {
+        counters.failed++;
+        const why = error instanceof Error ? error.message : String(error);
+        log.error(`not answered: ${why}`, { mac, xid: hexXid(packet.xid), port });
+      } finally {
+        underWay--;
+      }
+    },
+    overhear(datagram) {
+      if (datagram.source === nic.address) return;
+      const decoded = decodePacket(datagram.payload);
+      if (decoded.kind === "invalid" || decoded.packet.op !== "reply") return;
+      const reply = decoded.packet;
+      const mac = macFromBytes(reply.chaddr);
+      if (mac === undefined || !limit.take(`overheard ${mac}`, clock.monotonic())) return;
+      log.debug(`overheard ${summary(reply)}`);
+      const event = { kind: "overheard", at: clock.now(), interface: nic.name, mac, reply } as const;
+      tell([event, ...diagnosis.overheard(event, mode)]);
+    },
+    leases: () => pools.flatMap((pool: LeasePool) => pool.list()),
+    counters: () => ({ ...counters }),
+  };
+}
+
+const hexXid = (xid: number) => xid.toString(16).padStart(8, "0");
+const describe = ({ kind, platform }: BootClient) => (kind === "plain" ? kind : `${kind} ${platform}`);
+
+function addressAndFile(reply: DhcpPacket): string {
+  const address = reply.yiaddr === 0 ? [] : [formatIpv4(reply.yiaddr)];
+  const file = reply.options.bootFileName === undefined ? [] : [reply.options.bootFileName];
+  return [...address, ...file].join(" ");
+}

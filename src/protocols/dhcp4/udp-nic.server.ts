@@ -1,0 +1,79 @@
+import { createSocket } from "node:dgram";
+import { formatIpv4, type Ipv4, readIpv4 } from "./ipv4.ts";
+import type { Libc } from "./libc.server.ts";
+
+/** A UDP port on one interface: hears broadcasts that came in there, and what it sends leaves there. */
+export interface NicSocket {
+  send(bytes: Uint8Array, address: Ipv4, port: number): void;
+  close(): Promise<void>;
+}
+
+export interface NicSocketHandlers {
+  datagram(bytes: Uint8Array, from: { address: Ipv4; port: number }): void;
+  /** A send or the socket itself failed. */
+  error(error: Error): void;
+}
+
+const AF_INET = 2;
+const SOCK_DGRAM_NONBLOCK_CLOEXEC = 2 | 0o4000 | 0o2000000;
+const SOL_SOCKET = 1;
+const SO_BROADCAST = 6;
+const SO_RCVBUF = 8;
+const SO_BINDTODEVICE = 25;
+/** A rack that is switched on at once sends more than the kernel's 200 KiB hold while a commit is under way. */
+const receiveBuffer = 4 << 20;
+
+/**
+ * Bound to the device before it is bound to the port, so that no other interface's packet ever gets in. Without
+ * SO_REUSEADDR: a port another server holds is to be noticed, not shared.
+ * @throws SystemCallError
+ */
+export async function openNicSocket(
+  libc: Libc,
+  device: string,
+  port: number,
+  handlers: NicSocketHandlers,
+): Promise<NicSocket> {
+  const fd = libc.socket(AF_INET, SOCK_DGRAM_NONBLOCK_CLOEXEC, 0);
+  try {
+    libc.setOption(fd, SOL_SOCKET, SO_BINDTODEVICE, Buffer.from(`${device}\0`));
+    libc.setOption(fd, SOL_SOCKET, SO_BROADCAST, int32(1));
+    libc.setOption(fd, SOL_SOCKET, SO_RCVBUF, int32(receiveBuffer));
+    const any = new Uint8Array(16);
+    any.set([AF_INET, 0, port >> 8, port & 255]);
+    libc.bind(fd, any);
+  } catch (error) {
+    libc.close(fd);
+    throw error;
+  }
+  const socket = createSocket("udp4");
+  socket.on("error", handlers.error);
+  socket.on("message", (bytes, remote) => {
+    const address = readIpv4(remote.address);
+    if (address !== undefined) handlers.datagram(bytes, { address, port: remote.port });
+  });
+  const bound = Promise.withResolvers<void>();
+  socket.once("error", bound.reject);
+  socket.bind({ fd }, () => bound.resolve());
+  await bound.promise;
+  socket.off("error", bound.reject);
+  let open = true;
+  return {
+    send(bytes, address, to) {
+      if (!open) return;
+      socket.send(bytes, to, formatIpv4(address), (error) => {
+        if (error) handlers.error(error);
+      });
+    },
+    close() {
+      open = false;
+      const closed = Promise.withResolvers<void>();
+      socket.close(() => closed.resolve());
+      return closed.promise;
+    },
+  };
+}
+
+export function int32(value: number): Uint8Array {
+  return new Uint8Array(Int32Array.of(value).buffer);
+}
