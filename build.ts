@@ -1,5 +1,5 @@
 // Makes the executable and, with --package, the DEB and RPM of each architecture (nfpm has to be installed).
-// Usage: bun build.ts [--all | --target=bun-linux-arm64] [--outfile=…] [--package]
+// Usage: bun build.ts [--all | --target=bun-linux-arm64] [--outfile=…] [--package [--arch=amd64]]
 import { mkdir } from "node:fs/promises";
 import { $ } from "bun";
 
@@ -74,11 +74,13 @@ async function makePackages(description: string, arch: string, binary: string): 
     LABCTL_ARCH: arch,
     LABCTL_BINARY: binary,
     LABCTL_VERSION: version,
-    LABCTL_DATE: built.toISOString().replace(/\.\d+Z$/, "Z"),
   };
-  for (const format of ["deb", "rpm"]) {
-    await $`${nfpm} package --config ${description} --packager ${format} --target dist/packages/`
-      .env({ ...process.env, ...variables, SOURCE_DATE_EPOCH: String(built.getTime() / 1000) })
-      .quiet();
-  }
+  const env = { ...process.env, ...variables, SOURCE_DATE_EPOCH: String(built.getTime() / 1000) };
+  await Promise.all(
+    ["deb", "rpm"].map((format) =>
+      $`${nfpm} package --config ${description} --packager ${format} --target dist/packages/`
+        .env(env)
+        .quiet(),
+    ),
+  );
 }

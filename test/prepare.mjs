@@ -35,6 +35,7 @@ const packages = [
   ["util-linux", "demo test os", "unshare, nsenter, losetup"],
   ["dnsmasq-base", "test", "the other DHCP server of the proxy tests"],
   // The RAM environment and disk images are made from Debian's packages.
+  ["rpm", "ci", "judge of the rpm"],
   ["mmdebstrap", "demo test os", "root file systems"],
   ["zstd", "demo test os", "compressed images"],
   ["cpio", "demo test os", "initramfs"],
