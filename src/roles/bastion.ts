@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { createApp } from "../http/app.ts";
-import { type Listener, listenTcp, listenUnix } from "../http/listener.server.ts";
+import { listenTcp, listenUnix } from "../http/listener.server.ts";
+import { createStatusRoutes, type Status } from "../http/status-routes.ts";
 import type { DaemonConfig } from "../platform/config.ts";
 import type { Logger } from "../platform/logger.ts";
 import { openStore } from "../store/database.ts";
@@ -15,14 +16,22 @@ export async function startBastion(config: DaemonConfig, logger: Logger): Promis
   const stop = async () => {
     for (const part of started.splice(0).reverse()) await part.stop();
   };
-  const keep = (part: Listener | Running) => void started.push({ stop: () => part.stop() });
+  const keep = <Part extends Running>(part: Part): Part => {
+    started.push(part);
+    return part;
+  };
   try {
     const store = openStore(join(config.dataDir, "labctl.sqlite"));
     keep({ stop: () => store.close() });
-    keep(await listenUnix(createApp([], logger), config.adminSocket, logger));
+    const listeners: Status["listeners"] = [];
     for (const address of config.interfaces.flatMap((each) => each.address ?? [])) {
-      keep(listenTcp(createApp([], logger), address, config.http.port, logger));
+      const http = keep(listenTcp(createApp([], logger), address, config.http.port, logger));
+      listeners.push({ service: "http", address: `${address}:${http.port}` });
     }
+    // Last: whoever finds the socket finds everything else running.
+    const startedAt = Date.now();
+    const status = createStatusRoutes(() => ({ pid: process.pid, startedAt, listeners }));
+    keep(await listenUnix(createApp([status], logger), config.adminSocket, logger));
     logger.info("bastion is ready", { interfaces: config.interfaces.map((each) => each.name).join(",") });
     return { stop };
   } catch (error) {
