@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { LabNetwork } from "./network.ts";
-import { start } from "./process.ts";
+import type { Starter } from "./process.ts";
 import type { Scope } from "./scope.ts";
 
 export interface CableFaults {
@@ -18,8 +18,7 @@ export interface CableFaults {
  * Gives the `-netdev` backend for the machine's end.
  */
 export async function createCable(
-  scope: Scope,
-  network: LabNetwork,
+  { scope, network, start }: { scope: Scope; network: LabNetwork; start: Starter },
   directory: string,
   faults: CableFaults,
 ): Promise<string> {

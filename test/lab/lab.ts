@@ -6,6 +6,7 @@ import { type CableFaults, createCable } from "./cable.ts";
 import { createDisk, createMachine, type Machine } from "./machine.ts";
 import type { Accelerator, Disk, Firmware, MachineParts, NicModel } from "./machine-arguments.ts";
 import { createNetwork, type LabNetwork } from "./network.ts";
+import { type Starter, start } from "./process.ts";
 import { createScope, type Scope } from "./scope.ts";
 
 export const top = join(import.meta.dir, "../..");
@@ -32,20 +33,29 @@ export interface Lab extends AsyncDisposable {
   readonly machines: readonly Machine[];
   readonly accelerator: Accelerator;
   say(text: string): void;
+  readonly start: Starter;
   addMachine(options: MachineOptions): Promise<Machine>;
   /** Copies logs and a screenshot of every running machine to `directory`. */
   keepEvidence(directory: string): Promise<void>;
   close(): Promise<void>;
 }
 
-export async function createLab(options: { say: (text: string) => void; third?: number }): Promise<Lab> {
+export interface LabOptions {
+  say: (text: string) => void;
+  /** Its processes may outlive this one: for a lab that is left up. */
+  outlive?: boolean;
+}
+
+export async function createLab(options: LabOptions): Promise<Lab> {
   const scope = createScope();
   try {
     const directory = mkdtempSync(join(tmpdir(), "labctl-lab-"));
     scope.defer(() => rmSync(directory, { recursive: true, force: true }));
     const accelerator = await probeAccelerator();
-    const network = await createNetwork(scope, options.third);
-    return assemble(scope, { directory, network, accelerator, say: options.say });
+    const network = await createNetwork(scope);
+    const starter: Starter = (command, each) =>
+      start(command, { outlive: options.outlive === true, ...each });
+    return assemble(scope, { directory, network, accelerator, say: options.say, start: starter });
   } catch (error) {
     await scope.close();
     throw error;
@@ -54,16 +64,14 @@ export async function createLab(options: { say: (text: string) => void; third?: 
 
 function assemble(
   scope: Scope,
-  { directory, network, accelerator, say }: Pick<Lab, "directory" | "network" | "accelerator" | "say">,
+  parts: Pick<Lab, "directory" | "network" | "accelerator" | "say" | "start">,
 ): Lab {
+  const { directory, network, accelerator } = parts;
   const machines: Machine[] = [];
   return {
-    directory,
-    network,
+    ...parts,
     scope,
     machines,
-    accelerator,
-    say,
     async addMachine(options) {
       const number = machines.length + 1;
       const home = join(directory, options.name);
@@ -80,12 +88,13 @@ function assemble(
         });
       }
       const backend = options.cable
-        ? await createCable(scope, network, home, options.cable)
+        ? await createCable({ scope, ...parts }, home, options.cable)
         : `tap,ifname=${await network.addTap()},script=no,downscript=no`;
       const machine = createMachine(scope, {
         directory: home,
         namespace: network.lan,
-        say,
+        say: parts.say,
+        start: parts.start,
         parts: {
           name: options.name,
           firmware: options.firmware,

@@ -2,7 +2,7 @@ import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { openTextLog, type TextLog } from "./console.ts";
 import { firmwareImages, type MachineParts, qemuArguments } from "./machine-arguments.ts";
-import { type LabProcess, run, start, tailOf } from "./process.ts";
+import { type LabProcess, run, type Starter, tailOf } from "./process.ts";
 import { connectQmp, type Qmp } from "./qmp.ts";
 import type { Scope } from "./scope.ts";
 
@@ -42,9 +42,10 @@ export function createMachine(
     directory: string;
     namespace: string;
     say: (text: string) => void;
+    start: Starter;
   },
 ): Machine {
-  const { parts, directory, namespace, say } = setup;
+  const { parts, directory, namespace, say, start } = setup;
   mkdirSync(directory, { recursive: true });
   const files: MachineParts["files"] = {
     serial: join(directory, "serial.log"),

@@ -32,11 +32,11 @@ export interface LabNetwork {
 
 const prefix = "labctl-";
 
-export async function createNetwork(scope: Scope, third = 77): Promise<LabNetwork> {
+export async function createNetwork(scope: Scope): Promise<LabNetwork> {
   if (process.getuid?.() !== 0) throw new Error("network namespaces need root: run this as root");
   await removeStale();
   const base = `${prefix}${process.pid}-${Math.random().toString(36).slice(2, 6)}`;
-  const address = (host: number) => `10.77.${third}.${host}`;
+  const address = (host: number) => `10.77.0.${host}`;
   let taps = 0;
 
   const addNamespace = async (name: string) => {
@@ -71,7 +71,7 @@ export async function createNetwork(scope: Scope, third = 77): Promise<LabNetwor
     server: server.namespace,
     serverInterface: server.interface,
     serverAddress: address(1),
-    subnet: `10.77.${third}.0/24`,
+    subnet: "10.77.0.0/24",
     address,
     addHost,
     async addTap() {

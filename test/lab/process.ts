@@ -18,28 +18,32 @@ export interface StartOptions {
   /** Network namespace, by the name `ip netns` knows; the host's when absent. */
   namespace?: string;
   log: string;
-  env?: Record<string, string>;
+  /** Over this process's own; `undefined` takes a variable away. */
+  env?: Environment;
   cwd?: string;
+  /** Let it live on when this process ends. */
+  outlive?: boolean;
 }
+
+export type Environment = Record<string, string | undefined>;
+export type Starter = typeof start;
 
 /** The command as it runs inside a network namespace; still one process, with the pid it was started with. */
 export function inNamespace(namespace: string | undefined, command: string[]): string[] {
   return namespace === undefined ? command : ["nsenter", `--net=/run/netns/${namespace}`, "--", ...command];
 }
 
-/** Starts a process that ends with this one, even when this one is killed. */
+/** Starts a process; unless it may outlive this one it ends with it, even when this one is killed. */
 export function start(command: string[], options: StartOptions): LabProcess {
   const out = openSync(options.log, "a");
-  const child = Bun.spawn(
-    ["setpriv", "--pdeathsig", "KILL", "--", ...inNamespace(options.namespace, command)],
-    {
-      stdin: "ignore",
-      stdout: out,
-      stderr: out,
-      env: { ...process.env, PATH: labPath, ...options.env },
-      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-    },
-  );
+  const tie = options.outlive ? ["setsid"] : ["setpriv", "--pdeathsig", "KILL", "--"];
+  const child = Bun.spawn([...tie, ...inNamespace(options.namespace, command)], {
+    stdin: "ignore",
+    stdout: out,
+    stderr: out,
+    env: { ...process.env, PATH: labPath, ...options.env },
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+  });
   closeSync(out);
   const running = () => child.exitCode === null && child.signalCode === null;
   return {
@@ -67,7 +71,7 @@ export interface Output {
 /** Runs a command to its end and gives its output, whatever its status. */
 export async function tryRun(
   command: string[],
-  options: { namespace?: string; env?: Record<string, string>; cwd?: string; timeoutMs?: number } = {},
+  options: { namespace?: string; env?: Environment; cwd?: string; timeoutMs?: number } = {},
 ): Promise<Output> {
   const child = Bun.spawn(inNamespace(options.namespace, command), {
     stdin: "ignore",
