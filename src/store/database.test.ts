@@ -84,8 +84,8 @@ test("a migration that fails leaves nothing of any of them", () => {
 });
 
 test("every file of migrations/ is embedded, in order", () => {
-  const files = [...new Bun.Glob("*.sql").scanSync(join(import.meta.dir, "../../migrations"))].filter((name) =>
-    name.endsWith(".sql"),
+  const files = [...new Bun.Glob("*.sql").scanSync(join(import.meta.dir, "../../migrations"))].filter(
+    (name) => name.endsWith(".sql"),
   );
   expect(migrations.map((migration) => `${migration.name}.sql`)).toEqual(files.sort());
 });
