@@ -129,8 +129,10 @@ export function createDhcpService(
   async function decide(asked: Asked, port: 67 | 4011): Promise<Decision> {
     if (port === 4011) return decideBinl(asked);
     if (mode === "proxy") return decideProxy(asked);
-    const decision = await probed(asked, decideFull(asked, pools, clock.now()));
+    const decision = decideFull(asked, pools, clock.now());
+    if (decision.kind === "offer") return await probed(asked, decision);
     if (decision.kind === "ack") {
+      // Before anything is waited for, or the next request could be promised the same address.
       hold(decision.lease);
       await save(decision.lease);
     } else if (decision.kind === "record") {

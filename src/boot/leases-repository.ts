@@ -40,6 +40,7 @@ export function createLeasesRepository(store: Store): LeasesRepository {
       await store.transaction((tx) => {
         const { forget, upsert } = statementsOf(tx);
         for (const { lease, network } of changes) {
+          if (lease.state === "offered") continue;
           const address = formatIpv4(lease.address);
           if (lease.state === "bound") forget.run({ address, network, mac: lease.mac });
           upsert.run({

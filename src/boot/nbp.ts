@@ -13,10 +13,10 @@ export interface NbpSettings {
 /** The network boot program: a TFTP name or a URL. `undefined`: there is none for this client. */
 export type NbpPolicy = (client: BootClient, settings: NbpSettings) => string | undefined;
 
-const uefiPrograms: Record<BootProgram, { x64: string; arm64: string }> = {
-  ipxe: { x64: "ipxe.efi", arm64: "ipxe-arm64.efi" },
-  snponly: { x64: "snponly.efi", arm64: "snponly-arm64.efi" },
-  grub: { x64: "shimx64.efi", arm64: "shimaa64.efi" },
+const x64Programs: Record<BootProgram, string> = {
+  ipxe: "ipxe.efi",
+  snponly: "snponly.efi",
+  grub: "shimx64.efi",
 };
 
 export const decideNbp: NbpPolicy = (client, settings) => {
@@ -32,7 +32,7 @@ function programFor(client: BootClient, program: BootProgram): string | undefine
   // An iPXE that was built without HTTP gets ours, whatever started it.
   const wanted = client.kind === "ipxe" ? "ipxe" : program;
   if (client.platform === "bios") return "undionly.kpxe";
-  if (client.platform === "uefi-x64") return uefiPrograms[wanted].x64;
-  if (client.platform === "uefi-arm64") return uefiPrograms[wanted].arm64;
+  if (client.platform === "uefi-x64") return x64Programs[wanted];
+  if (client.platform === "uefi-arm64") return "ipxe-arm64.efi";
   return undefined;
 }
