@@ -42,6 +42,15 @@ test("one that throws undoes itself alone among those that share its commit", as
   expect(all()).toEqual([1, 3]);
 });
 
+test("a write that follows another at once, however many turns later, is never left waiting", async () => {
+  for (let turns = 0; turns < 12; turns++) {
+    await insert(turns * 2);
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+    await insert(turns * 2 + 1);
+  }
+  expect(all()).toHaveLength(24);
+});
+
 test("the reader never sees a transaction under way", async () => {
   await store.transaction(async (tx) => {
     tx.run(sql`INSERT INTO counted VALUES (7)`);

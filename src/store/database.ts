@@ -57,6 +57,8 @@ export function openStore(path: string): Store {
       waiting = waiting.slice(maxShared);
       await commit(shared);
     }
+    // In the same turn as the look that found nothing: a write that comes now starts the next commit.
+    committing = undefined;
   }
 
   async function commit(shared: Waiting[]): Promise<void> {
@@ -99,9 +101,7 @@ export function openStore(path: string): Store {
         // checked: `resolve` is called with what this job's own `work` returned
         waiting.push({ run: work, resolve: resolve as (value: unknown) => void, reject });
       });
-      committing ??= commitAll().finally(() => {
-        committing = undefined;
-      });
+      committing ??= commitAll();
       return result;
     },
     async close() {
