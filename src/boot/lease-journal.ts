@@ -28,15 +28,14 @@ export function createLeaseJournal(
         for (const { done } of batch) done.reject(error);
       }
     }
+    writing = undefined;
   }
 
   return {
     save(change) {
       const done = Promise.withResolvers<void>();
       waiting.push({ change, done });
-      writing ??= writeAll().finally(() => {
-        writing = undefined;
-      });
+      writing ??= writeAll();
       return done.promise;
     },
     settled: async () => {
