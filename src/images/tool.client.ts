@@ -1,0 +1,47 @@
+import { AppError } from "../platform/errors.ts";
+
+export interface ToolOptions {
+  /** The Debian package that holds the tool, for the hint when it is missing. */
+  package: string;
+  cwd?: string;
+  env?: Record<string, string>;
+  timeoutMs?: number;
+}
+
+const defaultTimeoutMs = 5 * 60_000;
+const errorTail = 600;
+
+/** Runs a program of the host to its end and returns what it printed; a failure carries the tail of its complaint. */
+export async function runTool(command: readonly string[], options: ToolOptions): Promise<string> {
+  const [name = ""] = command;
+  // a user's PATH often lacks the sbin folders, where depmod and mkfs live
+  const searched = `${process.env.PATH ?? ""}:/usr/sbin:/sbin:/usr/bin:/bin`;
+  const program = Bun.which(name, { PATH: searched });
+  if (program === null) {
+    throw new AppError("missing", `the program '${name}' is not on this host`, {
+      hint: `apt-get install ${options.package}`,
+    });
+  }
+  const child = Bun.spawn([program, ...command.slice(1)], {
+    cwd: options.cwd,
+    env: { ...process.env, PATH: searched, LC_ALL: "C.UTF-8", ...options.env },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+    timeout: options.timeoutMs ?? defaultTimeoutMs,
+    killSignal: "SIGKILL",
+  });
+  const [output, complaint, status] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
+  if (child.signalCode !== null) {
+    throw new AppError("timeout", `'${name}' was ended by ${child.signalCode}${tailOf(complaint)}`);
+  }
+  if (status !== 0) throw new AppError("failed", `'${name}' ended with status ${status}${tailOf(complaint)}`);
+  return output;
+}
+
+const tailOf = (complaint: string) =>
+  complaint.trim() === "" ? "" : `: ${complaint.trim().slice(-errorTail)}`;
