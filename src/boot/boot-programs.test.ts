@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createBootPrograms } from "./boot-programs.client.ts";
+import { decideNbp } from "./nbp.ts";
 
 const directory = join(import.meta.dir, "../../ipxe");
 const listed = new Map(
@@ -32,4 +33,17 @@ test("a name that is no boot program is not read from anywhere", () => {
   const programs = createBootPrograms();
   for (const name of ["../SOURCES.md", "SOURCES.md", "constructor", "__proto__", ""])
     expect(programs.read(name)).toBeUndefined();
+});
+
+test("every program DHCP offers is one of them", () => {
+  const programs = createBootPrograms();
+  for (const program of ["ipxe", "snponly", "grub"] as const) {
+    for (const platform of ["bios", "uefi-x64", "uefi-arm64"] as const) {
+      const settings = { server: "10.0.0.1", httpPort: 8080, program };
+      const name = decideNbp({ kind: "pxe", platform, speaksHttp: false }, settings) ?? "";
+      expect<readonly string[]>(programs.names).toContain(name);
+      const url = decideNbp({ kind: "http", platform, speaksHttp: true }, settings);
+      expect(url).toBe(`http://10.0.0.1:8080/boot/${name}`);
+    }
+  }
 });
