@@ -1,0 +1,108 @@
+import type { Clock } from "../platform/clock.ts";
+import { AppError } from "../platform/errors.ts";
+import type { Logger } from "../platform/logger.ts";
+import type { Mac } from "../platform/mac.ts";
+import type { Store } from "../store/database.ts";
+import type { Discovery } from "./discovery-service.ts";
+import type { InstallSettings, RenderFor } from "./install-rendering.ts";
+import { insertInstall } from "./install-repository.ts";
+import { type InstallSpec, type InstallSpecInput, parseInstallSpec } from "./install-spec.ts";
+import type { Machine } from "./machine.ts";
+import type { Registry } from "./registry.ts";
+import { findByName, findMachine, insertMachine } from "./repository.ts";
+import { createInstallId } from "./token.ts";
+import type { Transitions } from "./transitions.ts";
+
+export interface Installs {
+  /**
+   * Queues an install after rendering it once as a check. A MAC nobody has seen yet is taken too.
+   * @throws `invalid`, `conflict`: name, disk, image or template will not do, or the state does not allow it.
+   */
+  queue(mac: Mac, spec: InstallSpecInput, options: { replace: boolean }): Promise<Machine>;
+  /** @throws `not-found`, `conflict` while it installs. */
+  forget(mac: Mac, options: { force: boolean }): Promise<void>;
+}
+
+export function createInstalls({
+  store,
+  clock,
+  logger,
+  registry,
+  discovery,
+  transitions,
+  render,
+  settings,
+}: {
+  store: Store;
+  clock: Clock;
+  logger: Logger;
+  registry: Registry;
+  discovery: Discovery;
+  transitions: Transitions;
+  render: RenderFor;
+  settings: InstallSettings;
+}): Installs {
+  /** Renders what the machine will get, for the firmware it has; for both where that is not known. */
+  async function check(spec: InstallSpec, mac: Mac, known: Machine | undefined): Promise<void> {
+    const inventory = known && discovery.inventoryOf(known.mac);
+    const firmware = inventory?.firmware.mode;
+    for (const each of firmware === undefined ? (["bios", "uefi"] as const) : [firmware]) {
+      await render({
+        spec,
+        mac,
+        firmware: each,
+        arch: inventory?.architecture === "aarch64" ? "arm64" : "x86_64",
+        // RFC 5737: an address that stands for the one the machine will see.
+        baseUrl: "http://192.0.2.1:8080",
+        token: "x".repeat(43),
+        inventory,
+        kernelArgs: known?.bootOptions?.kernelArgs,
+      });
+    }
+  }
+
+  return {
+    async queue(mac, input, { replace }) {
+      const spec = parseInstallSpec({
+        ...input,
+        sshKeys: [...new Set([...(input.sshKeys ?? []), ...settings.sshKeys])],
+      });
+      const known = registry.byMac(mac);
+      const primary = known?.mac ?? mac;
+      await check(spec, primary, known);
+      const now = clock.now();
+      const installId = createInstallId(now);
+      const step = await store.transaction((tx) => {
+        const holder = findByName(tx, spec.name);
+        if (holder !== undefined && holder !== primary) {
+          throw new AppError("conflict", `the name '${spec.name}' is taken by ${holder}`, {
+            hint: `choose another, or labctl provision forget ${holder}`,
+          });
+        }
+        let machine = findMachine(tx, primary);
+        if (machine === undefined) {
+          const state = { kind: "discovered", since: now } as const;
+          machine = { mac: primary, nics: [primary], state, firstSeenAt: now, seenAt: now };
+          insertMachine(tx, machine, undefined);
+        }
+        insertInstall(tx, { id: installId, mac: primary, os: spec.os, spec, queuedAt: now });
+        return transitions.take(tx, { ...machine, name: spec.name }, { kind: "queue", installId, replace });
+      });
+      transitions.settle(step);
+      logger.info("install queued", { mac: primary, name: spec.name, os: spec.os, install: installId });
+      const queued = registry.byMac(primary);
+      if (queued === undefined) throw new AppError("internal", `${primary} was queued and is not known`);
+      return queued;
+    },
+    async forget(mac, { force }) {
+      const primary = registry.byMac(mac)?.mac ?? mac;
+      const step = await store.transaction((tx) => {
+        const machine = findMachine(tx, primary);
+        if (machine === undefined) throw new AppError("not-found", `${primary} is not known`);
+        return transitions.take(tx, machine, { kind: "forget", force });
+      });
+      transitions.settle(step);
+      logger.info("machine forgotten", { mac: primary });
+    },
+  };
+}
