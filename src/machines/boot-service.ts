@@ -1,5 +1,5 @@
 import type { Clock } from "../platform/clock.ts";
-import { toAppError } from "../platform/errors.ts";
+import { AppError, toAppError } from "../platform/errors.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { Mac } from "../platform/mac.ts";
 import type { Store } from "../store/database.ts";
@@ -14,6 +14,8 @@ import type { Discovery } from "./discovery-service.ts";
 import { joinArgs, type RenderFor } from "./install-rendering.ts";
 import { findInstall, insertToken } from "./install-repository.ts";
 import type { Machine } from "./machine.ts";
+import { findOperatingSystem } from "./operating-systems.ts";
+import { createRateLimit } from "./rate-limit.ts";
 import type { Registry } from "./registry.ts";
 import { createToken, hashToken } from "./token.ts";
 
@@ -21,17 +23,27 @@ import { createToken, hashToken } from "./token.ts";
 export interface BootOrders {
   /** What the machine that is booting now gets. A queued one gets a fresh one-time token with each call. */
   orderFor(request: BootRequest): Promise<BootOrder>;
+  /** What a machine that was discovered, and waits in the RAM environment, does next. */
+  waitingOrder(mac: Mac, from: { clientIp: string; baseUrl: string }): Promise<WaitingOrder>;
   /** From memory: asked for each DHCP packet. `undefined` for a machine without options of its own. */
   bootOptions(mac: Mac): MachineBootOptions | undefined;
   /** The MAC a machine is kept under, for any of its network cards; `undefined` when it is unknown. */
   primaryMac(mac: Mac): Mac | undefined;
 }
 
+export type WaitingOrder =
+  | { order: "wait" | "reboot" }
+  /** The install can run right where it waits. */
+  | { order: "install"; token: string };
+
 export interface DiscoverySettings {
   kernelArgs: string;
   /** What a discovered machine does next. */
   after: "wait" | "poweroff";
 }
+
+/** Tokens made for one machine: anybody can ask in its name. */
+const tokenRate = { burst: 20, perSecond: 0.5 };
 
 export function createBootOrders({
   store,
@@ -50,6 +62,8 @@ export function createBootOrders({
   render: RenderFor;
   settings: DiscoverySettings;
 }): BootOrders {
+  const tokens = createRateLimit(tokenRate);
+
   function discoverBoot(request: BootRequest, options: MachineBootOptions | undefined): BootFiles {
     const path = `/ram/${request.arch}`;
     const extra = joinArgs(settings.kernelArgs, options?.kernelArgs);
@@ -68,6 +82,9 @@ export function createBootOrders({
   }
 
   async function installOrder(request: BootRequest, machine: Machine, installId: string): Promise<BootOrder> {
+    if (!tokens.take(machine.mac, 1, clock.now())) {
+      throw new AppError("too-many", "this machine asks too often; it will be answered in a minute");
+    }
     const { mac, firmware, arch, baseUrl } = request;
     const install = findInstall(store.read, installId);
     if (install === undefined) return menu(request, machine, "its install is no longer there");
@@ -118,6 +135,19 @@ export function createBootOrders({
             return menu(request, machine, `the install could not be prepared: ${error.message}`);
           }
       }
+    },
+    async waitingOrder(mac, { clientIp, baseUrl }) {
+      const machine = registry.byMac(mac);
+      const state = machine?.state;
+      if (machine === undefined || state?.kind !== "queued") return { order: "wait" };
+      const system = findInstall(store.read, state.installId)?.os;
+      // Anything but an image is installed by its distribution's own kernel.
+      if (system === undefined || findOperatingSystem(system)?.family !== "image") return { order: "reboot" };
+      const firmware = machine.summary?.firmware ?? "bios";
+      const arch = discovery.inventoryOf(machine.mac)?.architecture === "aarch64" ? "arm64" : "x86_64";
+      const request: BootRequest = { mac, firmware, arch, via: "ipxe", clientIp, baseUrl };
+      const order = await installOrder(request, machine, state.installId);
+      return order.kind === "install" ? { order: "install", token: order.token } : { order: "wait" };
     },
     bootOptions: (mac) => registry.byMac(mac)?.bootOptions,
     primaryMac: (mac) => registry.byMac(mac)?.mac,

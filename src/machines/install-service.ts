@@ -6,7 +6,7 @@ import type { Store } from "../store/database.ts";
 import type { Discovery } from "./discovery-service.ts";
 import type { InstallSettings, RenderFor } from "./install-rendering.ts";
 import { insertInstall } from "./install-repository.ts";
-import { type InstallSpec, type InstallSpecInput, parseInstallSpec } from "./install-spec.ts";
+import { type InstallSpec, parseInstallSpec } from "./install-spec.ts";
 import type { Machine } from "./machine.ts";
 import type { Registry } from "./registry.ts";
 import { findByName, findMachine, insertMachine } from "./repository.ts";
@@ -18,7 +18,7 @@ export interface Installs {
    * Queues an install after rendering it once as a check. A MAC nobody has seen yet is taken too.
    * @throws `invalid`, `conflict`: name, disk, image or template will not do, or the state does not allow it.
    */
-  queue(mac: Mac, spec: InstallSpecInput, options: { replace: boolean }): Promise<Machine>;
+  queue(mac: Mac, spec: Readonly<Record<string, unknown>>, options: { replace: boolean }): Promise<Machine>;
   /** @throws `not-found`, `conflict` while it installs. */
   forget(mac: Mac, options: { force: boolean }): Promise<void>;
 }
@@ -63,10 +63,7 @@ export function createInstalls({
 
   return {
     async queue(mac, input, { replace }) {
-      const spec = parseInstallSpec({
-        ...input,
-        sshKeys: [...new Set([...(input.sshKeys ?? []), ...settings.sshKeys])],
-      });
+      const spec = parseInstallSpec({ ...input, sshKeys: withKeys(input.sshKeys, settings.sshKeys) });
       const known = registry.byMac(mac);
       const primary = known?.mac ?? mac;
       await check(spec, primary, known);
@@ -105,4 +102,10 @@ export function createInstalls({
       logger.info("machine forgotten", { mac: primary });
     },
   };
+}
+
+/** The keys of one install and those of all; what is no list is left for the schema to refuse. */
+function withKeys(own: unknown, shared: readonly string[]): unknown {
+  if (own === undefined) return shared;
+  return Array.isArray(own) ? [...new Set([...own, ...shared])] : own;
 }

@@ -129,7 +129,8 @@ function report(
     { kind: "stage-reached", installId, stage, outcome, ...(message === undefined ? {} : { message }) },
   ];
   if (outcome === "failed") {
-    const reason = message ?? `${stage} failed`;
+    // The first line says what; what follows is the log's tail.
+    const reason = message?.split("\n", 1)[0]?.slice(0, 500) || `${stage} failed`;
     return next({ kind: "failed", since: now, installId, stage, reason }, [
       ...effects,
       { kind: "install-ended", installId, outcome: "failed", reason },

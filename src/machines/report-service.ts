@@ -10,6 +10,7 @@ import type { RenderFor } from "./install-rendering.ts";
 import { findInstall, findToken, saveServed, type TokenRecord } from "./install-repository.ts";
 import type { LogRepository, NumberedReport } from "./log-repository.ts";
 import type { InstallLogs } from "./log-service.ts";
+import { decide, finalStage } from "./model.ts";
 import type { Registry } from "./registry.ts";
 import { findMachine } from "./repository.ts";
 import { takeNumber } from "./sequence.ts";
@@ -36,7 +37,7 @@ export interface Reports {
   length(token: string, file: string, clientIp: string): Promise<number>;
   /** The install a token may report for. @throws `unauthenticated`. */
   claimOf(token: string): Claim;
-  /** False when it was reported before. @throws `conflict` when this install is not the current one. */
+  /** False when it was reported before, or the install has ended. @throws `conflict` when this install is not the current one. */
   progress(claim: Claim, report: ProgressReport): Promise<boolean>;
   /** Looks which installs went silent; called now and then. */
   checkStalled(): Promise<void>;
@@ -134,7 +135,8 @@ export function createReports({
     report: ProgressReport,
     at: number,
   ): NumberedReport {
-    if (repository.countReports(tx, installId) >= maxReports) {
+    const ends = report.outcome === "failed" || report.stage === finalStage;
+    if (!ends && repository.countReports(tx, installId) >= maxReports) {
       throw new AppError("too-many", `an install may report ${maxReports} stages; this one has`);
     }
     const tail = tails.of(tx, mac, installId);
@@ -182,11 +184,12 @@ export function createReports({
           const machine = findMachine(tx, mac);
           if (machine === undefined) throw new AppError("conflict", "this machine was forgotten");
           if (repository.hasReport(tx, installId, report.seq)) return undefined;
+          const { seq: _, ...said } = report;
+          const event = { kind: "report", installId, ...said } as const;
+          if (decide(machine.state, event, clock.now()).kind === "ignore") return undefined;
           // The report first: what ends an install reads them all.
           const numbered = record(tx, claim, report, clock.now());
-          const { seq: _, ...event } = report;
-          const step = transitions.take(tx, machine, { kind: "report", installId, ...event });
-          return { step, numbered };
+          return { step: transitions.take(tx, machine, event), numbered };
         });
       } catch (error) {
         tails.drop(mac);
@@ -200,13 +203,17 @@ export function createReports({
     async checkStalled() {
       for (const { mac, state } of [...registry.all()]) {
         if (state.kind !== "installing") continue;
+        // What was silent while this program did not run was not heard, rather than not said.
+        const heardAt = Math.max(state.heardAt, logs.heardAt(mac) ?? startedAt);
+        if (decide({ ...state, heardAt }, { kind: "check" }, clock.now()).kind === "ignore") continue;
         const step = await store.transaction((tx): Step => {
           const machine = findMachine(tx, mac);
           if (machine?.state.kind !== "installing")
             return { kind: "ignored", reason: "no longer installing" };
-          // What was silent while this program did not run was not heard, rather than not said.
-          const heardAt = Math.max(machine.state.heardAt, logs.heardAt(mac) ?? startedAt);
-          const current = { ...machine, state: { ...machine.state, heardAt } };
+          const current = {
+            ...machine,
+            state: { ...machine.state, heardAt: Math.max(machine.state.heardAt, heardAt) },
+          };
           return transitions.take(tx, current, { kind: "check" });
         });
         transitions.settle(step);

@@ -1,14 +1,124 @@
-import type { Mac } from "../platform/mac.ts";
-import type { BootOrder, BootRequest, MachineBootOptions } from "./boot-order.ts";
+import type { Clock } from "../platform/clock.ts";
+import { AppError } from "../platform/errors.ts";
+import type { Logger } from "../platform/logger.ts";
+import { type Mac, readMac } from "../platform/mac.ts";
+import type { Store } from "../store/database.ts";
+import type { MachineBootOptions } from "./boot-order.ts";
+import { type BootOrders, createBootOrders, type DiscoverySettings } from "./boot-service.ts";
+import { createClaims } from "./claims.ts";
+import { createDiscovery, type Discovery } from "./discovery-service.ts";
+import type { MachineBus } from "./events.ts";
+import { type Expectation, expectations } from "./expectation.ts";
+import { createFeed } from "./feed.ts";
+import { createInstallRendering, type FindImage, type InstallSettings } from "./install-rendering.ts";
+import { claimedTokens, type InstallRecord, installsOf, pastInstalls } from "./install-repository.ts";
+import { createInstalls, type Installs } from "./install-service.ts";
+import { createLogRepository } from "./log-repository.ts";
+import { createInstallLogs, type InstallLogs } from "./log-service.ts";
+import type { Machine } from "./machine.ts";
+import { createRegistry } from "./registry.ts";
+import type { Templates } from "./render.ts";
+import { createReports, type Reports } from "./report-service.ts";
+import { findMachine, type HistoryEntry, loadMachines, readHistory, saveBootOptions } from "./repository.ts";
+import { createTails } from "./tails.ts";
+import { createTransitions } from "./transitions.ts";
 
-export type { BootFiles, BootOrder, BootRequest, LocalBoot, MachineBootOptions } from "./boot-order.ts";
+export type {
+  BootFiles,
+  BootOrder,
+  BootRequest,
+  LocalBoot,
+  MachineBootOptions,
+} from "./boot-order.ts";
+export type { BootOrders } from "./boot-service.ts";
+export type { MachineEvents } from "./events.ts";
+export type { Machine } from "./machine.ts";
 
-/** What the boot room asks of this one. */
-export interface BootOrders {
-  /** What the machine that is booting now gets. A queued one gets a fresh one-time token with each call. */
-  orderFor(request: BootRequest): Promise<BootOrder>;
-  /** From memory: asked for each DHCP packet. `undefined` for a machine without options of its own. */
-  bootOptions(mac: Mac): MachineBootOptions | undefined;
-  /** The MAC a machine is kept under, for any of its network cards; `undefined` when it is unknown. */
-  primaryMac(mac: Mac): Mac | undefined;
+export interface MachinesDeps {
+  store: Store;
+  clock: Clock;
+  logger: Logger;
+  bus: MachineBus;
+  templates: Templates;
+  findImage: FindImage;
+  /** The address our DHCP server leased to a MAC; `undefined` where somebody else's does. */
+  leaseOf: (mac: Mac) => string | undefined;
+  settings: InstallSettings & DiscoverySettings;
+}
+
+/** Bare metal: what there is, what it boots, how its installs go. */
+export interface Machines {
+  readonly orders: BootOrders;
+  readonly discovery: Discovery;
+  readonly installs: Installs;
+  readonly reports: Reports;
+  readonly logs: InstallLogs;
+  list(): Machine[];
+  /** By MAC, of any of its cards, or by name. @throws `not-found`. */
+  find(macOrName: string): Machine;
+  installsOf(mac: Mac): InstallRecord[];
+  historyOf(mac: Mac): HistoryEntry[];
+  /** From past installs of the same system, by stage and in `total`. */
+  expectationsFor(os: string): Map<string, Expectation>;
+  /** Options that are not given stay. */
+  setBootOptions(mac: Mac, options: MachineBootOptions): Promise<Machine>;
+  /** Ends every stream of events. */
+  close(): void;
+}
+
+/** Installs that are looked back on for an expectation. */
+const lookBack = 10;
+
+export function createMachines(deps: MachinesDeps): Machines {
+  const { store, clock, logger, bus, settings } = deps;
+  const registry = createRegistry(loadMachines(store.read));
+  const claims = createClaims(claimedTokens(store.read));
+  const repository = createLogRepository();
+  const tails = createTails(repository);
+  const feed = createFeed(clock);
+  const transitions = createTransitions({ clock, registry, claims, bus, feed, logs: repository });
+  const render = createInstallRendering(deps.templates, deps.findImage, settings);
+  const discovery = createDiscovery({ store, clock, logger, registry, bus });
+  const logs = createInstallLogs({ store, clock, registry, repository, tails, feed, bus });
+  const shared = { store, clock, logger, registry, discovery, render };
+  return {
+    orders: createBootOrders({ ...shared, settings }),
+    discovery,
+    installs: createInstalls({ ...shared, transitions, settings }),
+    reports: createReports({
+      ...shared,
+      claims,
+      transitions,
+      leaseOf: deps.leaseOf,
+      logs,
+      repository,
+      tails,
+      feed,
+    }),
+    logs,
+    list: () => [...registry.all()].sort((a, b) => (a.mac < b.mac ? -1 : 1)),
+    find(macOrName) {
+      const mac = readMac(macOrName);
+      const machine = (mac && registry.byMac(mac)) ?? registry.byName(macOrName);
+      if (machine) return machine;
+      throw new AppError("not-found", `there is no machine '${macOrName.slice(0, 80)}'`, {
+        hint: "labctl provision list shows those there are",
+      });
+    },
+    installsOf: (mac) => installsOf(store.read, mac),
+    historyOf: (mac) => readHistory(store.read, mac),
+    expectationsFor: (os) => expectations(pastInstalls(store.read, os, lookBack)),
+    async setBootOptions(mac, options) {
+      const changed = await store.transaction((tx) => {
+        const machine = findMachine(tx, mac);
+        if (machine === undefined) throw new AppError("not-found", `${mac} is not known`);
+        const bootOptions = { ...machine.bootOptions, ...options };
+        saveBootOptions(tx, mac, bootOptions);
+        return { ...machine, bootOptions };
+      });
+      registry.put(changed);
+      return changed;
+    },
+    close: () => feed.close(),
+  };
 }
