@@ -6,7 +6,7 @@ import { type CableFaults, createCable } from "./cable.ts";
 import { createDisk, createMachine, type Machine } from "./machine.ts";
 import type { Accelerator, Disk, Firmware, MachineParts, NicModel } from "./machine-arguments.ts";
 import { createNetwork, type LabNetwork } from "./network.ts";
-import { type Starter, start } from "./process.ts";
+import { type LabProcess, type Starter, start } from "./process.ts";
 import { createScope, type Scope } from "./scope.ts";
 
 export const top = join(import.meta.dir, "../..");
@@ -37,6 +37,8 @@ export interface Lab extends AsyncDisposable {
   addMachine(options: MachineOptions): Promise<Machine>;
   /** Copies logs and a screenshot of every running machine to `directory`. */
   keepEvidence(directory: string): Promise<void>;
+  /** The pids of everything started that still runs. */
+  pids(): number[];
   close(): Promise<void>;
 }
 
@@ -52,10 +54,15 @@ export async function createLab(options: LabOptions): Promise<Lab> {
     const directory = mkdtempSync(join(tmpdir(), "labctl-lab-"));
     scope.defer(() => rmSync(directory, { recursive: true, force: true }));
     const accelerator = await probeAccelerator();
-    const network = await createNetwork(scope);
-    const starter: Starter = (command, each) =>
-      start(command, { outlive: options.outlive === true, ...each });
-    return assemble(scope, { directory, network, accelerator, say: options.say, start: starter });
+    const network = await createNetwork(scope, options);
+    const processes: LabProcess[] = [];
+    const starter: Starter = (command, each) => {
+      const child = start(command, { outlive: options.outlive === true, ...each });
+      processes.push(child);
+      return child;
+    };
+    const pids = () => processes.filter((child) => child.running()).map((child) => child.pid);
+    return assemble(scope, { directory, network, accelerator, say: options.say, start: starter, pids });
   } catch (error) {
     await scope.close();
     throw error;
@@ -64,7 +71,7 @@ export async function createLab(options: LabOptions): Promise<Lab> {
 
 function assemble(
   scope: Scope,
-  parts: Pick<Lab, "directory" | "network" | "accelerator" | "say" | "start">,
+  parts: Pick<Lab, "directory" | "network" | "accelerator" | "say" | "start" | "pids">,
 ): Lab {
   const { directory, network, accelerator } = parts;
   const machines: Machine[] = [];

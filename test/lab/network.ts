@@ -22,6 +22,7 @@ export interface LabNetwork {
   readonly serverInterface: string;
   readonly serverAddress: string;
   readonly subnet: string;
+  readonly namespaces: readonly string[];
   /** An address of the subnet by its last octet. */
   address(host: number): string;
   /** A new tap on the bridge. */
@@ -30,12 +31,14 @@ export interface LabNetwork {
   addHost(name: string, host: number | undefined): Promise<{ namespace: string; interface: string }>;
 }
 
+/** Followed by the pid they belong to; namespaces that outlive their maker are named differently. */
 const prefix = "labctl-";
 
-export async function createNetwork(scope: Scope): Promise<LabNetwork> {
+export async function createNetwork(scope: Scope, options: { outlive?: boolean } = {}): Promise<LabNetwork> {
   if (process.getuid?.() !== 0) throw new Error("network namespaces need root: run this as root");
   await removeStale();
-  const base = `${prefix}${process.pid}-${Math.random().toString(36).slice(2, 6)}`;
+  const base = `${options.outlive ? "labkept-" : prefix}${process.pid}-${Math.random().toString(36).slice(2, 6)}`;
+  const namespaces: string[] = [];
   const address = (host: number) => `10.77.0.${host}`;
   let taps = 0;
 
@@ -45,6 +48,7 @@ export async function createNetwork(scope: Scope): Promise<LabNetwork> {
     scope.defer(async () => {
       await run(["ip", "netns", "delete", namespace]);
     });
+    namespaces.push(namespace);
     await run(["ip", "-n", namespace, "link", "set", "lo", "up"]);
     return namespace;
   };
@@ -72,6 +76,7 @@ export async function createNetwork(scope: Scope): Promise<LabNetwork> {
     serverInterface: server.interface,
     serverAddress: address(1),
     subnet: "10.77.0.0/24",
+    namespaces,
     address,
     addHost,
     async addTap() {

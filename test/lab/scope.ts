@@ -6,7 +6,11 @@ export interface Scope extends AsyncDisposable {
   /** Remembers `undo`; the returned function runs it early, once. */
   defer(undo: () => void | Promise<void>): () => Promise<void>;
   close(): Promise<void>;
+  /** Leaves everything as it is: nothing is undone any more. */
+  release(): void;
 }
+
+const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 export function createScope(): Scope {
   const undos: (() => void | Promise<void>)[] = [];
@@ -21,12 +25,13 @@ export function createScope(): Scope {
         errors.push(error);
       }
     }
-    process.off("SIGINT", onSignal);
-    process.off("SIGTERM", onSignal);
-    process.off("SIGHUP", onSignal);
+    ignoreSignals();
     if (errors.length > 0)
       throw new AggregateError(errors, `could not undo: ${errors.map(String).join("; ")}`);
   }
+  const ignoreSignals = () => {
+    for (const signal of signals) process.off(signal, onSignal);
+  };
   const close = () => {
     closing ??= unwind();
     return closing;
@@ -36,9 +41,7 @@ export function createScope(): Scope {
       .catch((error) => console.error(String(error)))
       .finally(() => process.exit(signal === "SIGINT" ? 130 : 143));
   };
-  process.on("SIGINT", onSignal);
-  process.on("SIGTERM", onSignal);
-  process.on("SIGHUP", onSignal);
+  for (const signal of signals) process.on(signal, onSignal);
 
   return {
     defer(undo) {
@@ -51,6 +54,10 @@ export function createScope(): Scope {
       };
     },
     close,
+    release() {
+      undos.length = 0;
+      ignoreSignals();
+    },
     [Symbol.asyncDispose]: close,
   };
 }
