@@ -12,10 +12,10 @@ import { join } from "node:path";
 import { z } from "zod";
 import { rememberKept, removeKept } from "./demo/kept.ts";
 import { createScreen, type Screen, seconds } from "./demo/screen.ts";
-import { executable, type LabBastion, ramDirectory, startBastion } from "./lab/bastion.ts";
+import { buildExecutable, buildRam } from "./lab/artifacts.ts";
+import { type LabBastion, startBastion } from "./lab/bastion.ts";
 import { createLab, type Lab, top } from "./lab/lab.ts";
 import type { Machine } from "./lab/machine.ts";
-import { run } from "./lab/process.ts";
 import { listMachines } from "./lab/watch.ts";
 
 const argv = process.argv.slice(2);
@@ -75,12 +75,9 @@ async function demo(): Promise<number> {
 
 async function build(): Promise<void> {
   screen.status("building dist/labctl");
-  await run([process.execPath, "build.ts"], { cwd: top });
-  screen.line("build", (await run([executable, "--version"])).trim());
-  if (!existsSync(join(ramDirectory, "x86_64/initrd.img"))) {
-    screen.status("building the RAM environment from Debian's packages");
-    await run(["npm", "run", "-s", "build:ram"], { cwd: top, timeoutMs: 20 * minute });
-  }
+  screen.line("build", await buildExecutable());
+  screen.status("building the RAM environment from Debian's packages");
+  await buildRam();
   screen.line("build", "RAM environment: dist/ram/x86_64/{vmlinuz,initrd.img}");
 }
 

@@ -8,6 +8,7 @@
  * LABCTL_CI=1 widens the set of virtual machines.
  */
 import { join } from "node:path";
+import { buildExecutable, buildRam } from "./lab/artifacts.ts";
 import { addCounts, type Counts, noCounts, readCounts, summary } from "./summary.ts";
 
 const top = join(import.meta.dir, "..");
@@ -26,13 +27,15 @@ const isSystemTest = (file: string) => file.startsWith("test/vm/os/");
 const skipped: string[] = [];
 let total: Counts = noCounts;
 if (os) {
+  await build();
   for (const file of files.filter(isSystemTest)) await run([file], { LABCTL_OS: "1" });
 } else {
   const quick = files.filter((file) => !isMachineTest(file));
   if (quick.length > 0) await run(quick, {});
   // One process per file: one virtual machine at a time, and a crash takes only its own file along.
-  for (const file of files.filter((file) => isMachineTest(file) && !isSystemTest(file)))
-    await run([file], {});
+  const machineTests = files.filter((file) => isMachineTest(file) && !isSystemTest(file));
+  if (machineTests.length > 0) await build();
+  for (const file of machineTests) await run([file], {});
 }
 
 if (skipped.length > 0) {
@@ -45,6 +48,17 @@ if (total.passed + total.failed === 0) {
 }
 console.log(`\n${summary(total)}`);
 process.exit(total.failed > 0 ? 1 : 0);
+
+/** What virtual machines are booted with; where it cannot be built, that is a failure of its own. */
+async function build(): Promise<void> {
+  try {
+    console.log(`built ${await buildExecutable()}`);
+    await buildRam();
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    total = addCounts(total, { passed: 0, failed: 1, skipped: 0 });
+  }
+}
 
 /** One `bun test` over these files; what it prints passes through. */
 async function run(list: string[], extra: Record<string, string>): Promise<void> {

@@ -1,5 +1,7 @@
 import { test } from "bun:test";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { ramDirectory } from "./bastion.ts";
 import { createLab, type Lab, top } from "./lab.ts";
 
 /**
@@ -40,5 +42,6 @@ function unable(only: "ci" | "os" | undefined): string | undefined {
   if (only === "os" && process.env.LABCTL_OS !== "1") return "part of npm run test:os";
   if (process.getuid?.() !== 0) return "needs root for network namespaces";
   if (!Bun.which("qemu-system-x86_64")) return "qemu-system-x86_64 is not installed";
+  if (!existsSync(join(ramDirectory, "x86_64/initrd.img"))) return "dist/ram is not built";
   return undefined;
 }
