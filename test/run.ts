@@ -42,7 +42,7 @@ if (skipped.length > 0) {
   console.log("\nskipped:");
   for (const line of skipped) console.log(`  ${line}`);
 }
-if (total.passed + total.failed === 0) {
+if (total.passed + total.failed + total.skipped === 0) {
   console.log("no test ran");
   total = addCounts(total, { passed: 0, failed: 1, skipped: 0 });
 }

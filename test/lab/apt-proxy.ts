@@ -38,7 +38,7 @@ export async function startAptProxy(lab: Lab, overlay?: string): Promise<AptProx
 }
 
 /** The archives of this machine's apt, by the name they get in the lab. */
-async function readArchives(): Promise<Record<string, string>> {
+export async function readArchives(): Promise<Record<string, string>> {
   const format = "$(REPO_URI) $(SUITE) $(ORIGIN)";
   const lines = await run(["apt-get", "indextargets", "--format", format, "Created-By: Packages"]);
   const archives: Record<string, string> = {};
