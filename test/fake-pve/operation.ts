@@ -89,6 +89,8 @@ export interface Operation {
   path: string;
   params: Readonly<Record<string, Param>>;
   since?: Major;
+  /** The rights that are looked at before the parameters are. */
+  gate?: (call: Call) => void;
   /** The shape of its data, by version where they differ. */
   returns: z.ZodType | ((major: Major) => z.ZodType);
   run: (call: Call) => unknown;

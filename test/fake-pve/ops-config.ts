@@ -30,11 +30,14 @@ const disk = property((value) =>
     ? undefined
     : "invalid format - format error\n",
 );
-const memory = property((value) =>
-  Number(value.replace(/^current=/, "")) >= 16
-    ? undefined
-    : "invalid format - format error\nmemory.current: value must have a minimum value of 16\n",
-);
+const memory = string({
+  format: "property",
+  check: (value) =>
+    Number(value.replace(/^current=/, "")) >= 16
+      ? undefined
+      : "invalid format - format error\nmemory.current: value must have a minimum value of 16\n",
+  in: { 7: { type: "integer", format: "integer", min: 16 } },
+});
 
 /** The settings of a VM that the fake keeps. */
 export const vmSettings: Record<string, Param> = {
@@ -80,7 +83,10 @@ export const vmSettings: Record<string, Param> = {
   "scsi[n]": disk,
   scsihw: string(),
   searchdomain: string(),
-  "serial[n]": string({ pattern: "(/dev/[^,]+|socket)" }),
+  "serial[n]": string({
+    pattern: "(/dev/[^,]+|socket)",
+    in: { 7: { pattern: "(/dev/.+|socket)" }, 8: { pattern: "(/dev/.+|socket)" } },
+  }),
   smbios1: string({ format: "pve-qm-smbios1", maxLength: 512 }),
   sockets: integer({ min: 1 }),
   sshkeys: string({ format: "urlencoded" }),

@@ -38,7 +38,7 @@ function restoredFrom(call: Call, volid: string): { kind: Kind; config: Config }
   return backup;
 }
 
-function create(call: Call, kind: Kind): string {
+async function create(call: Call, kind: Kind): Promise<string> {
   const archive =
     kind === "qemu" ? call.maybe("archive") : call.bool("restore") ? call.maybe("ostemplate") : undefined;
   call.demandAllocate(call.vmid);
@@ -56,7 +56,15 @@ function create(call: Call, kind: Kind): string {
     settings,
     (key) => !/^(tags)$/.test(key) && !(kind === "qemu" && isDisk(key)),
   );
-  if (!(call.bool("force") && archive !== undefined)) refuseExisting(call, kind);
+  const overwrite = call.bool("force") && archive !== undefined;
+  await call.world
+    .withLockFile({ vmid: call.vmid, kind }, () => undefined)
+    .catch((error) => {
+      throw refuse(
+        `unable to create ${what(kind)} ${call.vmid} - ${error instanceof Error ? error.message : error}`,
+      );
+    });
+  if (!overwrite) refuseExisting(call, kind);
   // Until its task ends the guest is there, locked; a second create finds it.
   const guest = call.world.addGuest({ vmid: call.vmid, kind, node: call.node, config: { lock: "create" } });
   const verb = archive === undefined ? "create" : "restore";

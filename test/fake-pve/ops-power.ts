@@ -120,9 +120,9 @@ export const powerOperations: Operation[] = verbs.map(({ kind, verb, params, mus
   method: "POST",
   path: `/nodes/{node}/${kind}/{vmid}/status/${verb}`,
   params: { node, vmid: anyVmid, ...params },
+  gate: (call) => call.demand(`/vms/${call.vmid}`, "VM.PowerMgmt"),
   returns: upid,
   run: (call) => {
-    call.demand(`/vms/${call.vmid}`, "VM.PowerMgmt");
     if (mustRun && !call.guest(kind).running) throw refuse(`VM ${call.vmid} not running`);
     // Even of a guest that is not there: the task finds out.
     return call.task(`${kind === "qemu" ? "qm" : "vz"}${verb}`, call.vmid, (worker) =>

@@ -55,9 +55,9 @@ function perKind(kind: Kind): Operation[] {
         description: string(),
         ...(kind === "qemu" && { vmstate: boolean() }),
       },
+      gate: (call) => call.demand(`/vms/${call.vmid}`, "VM.Snapshot"),
       returns: upid,
       run: (call) => {
-        call.demand(`/vms/${call.vmid}`, "VM.Snapshot");
         const name = call.text("snapname");
         if (name === "current") throw refuse("unable to use snapshot name 'current' (reserved name)");
         return inTask(call, kind, "snapshot", (guest, log) => {
@@ -84,9 +84,9 @@ function perKind(kind: Kind): Operation[] {
       method: "DELETE",
       path: `${base}/{snapname}`,
       params: { node, vmid: anyVmid, snapname, force: boolean() },
+      gate: (call) => call.demand(`/vms/${call.vmid}`, "VM.Snapshot"),
       returns: upid,
       run: (call) => {
-        call.demand(`/vms/${call.vmid}`, "VM.Snapshot");
         return inTask(call, kind, "delsnapshot", (guest) => {
           const gone = named(guest, call.text("snapname"));
           guest.snapshots = guest.snapshots.filter((snapshot) => snapshot !== gone);
@@ -97,9 +97,9 @@ function perKind(kind: Kind): Operation[] {
       method: "POST",
       path: `${base}/{snapname}/rollback`,
       params: { node, vmid: anyVmid, snapname, start: boolean() },
+      gate: (call) => call.demand(`/vms/${call.vmid}`, "VM.Snapshot", "VM.Snapshot.Rollback"),
       returns: upid,
       run: (call) => {
-        call.demand(`/vms/${call.vmid}`, "VM.Snapshot", "VM.Snapshot.Rollback");
         return inTask(call, kind, "rollback", (guest) => {
           const snapshot = named(guest, call.text("snapname"));
           guest.config = { ...snapshot.config };

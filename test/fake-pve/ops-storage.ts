@@ -67,7 +67,6 @@ function remove(call: Call): string {
 
 function upload(call: Call): string {
   const storage = call.world.storage(call.text("storage"));
-  call.demand(`/storage/${storage.name}`, "Datastore.AllocateTemplate");
   const kind = call.text("content");
   const filename = call.upload?.filename ?? call.text("filename");
   if (kind === "iso" && !/\.(iso|img)$/i.test(filename))
@@ -211,6 +210,7 @@ export const storageOperations: Operation[] = [
       checksum: string(),
       "checksum-algorithm": string({ enum: ["md5", "sha1", "sha224", "sha256", "sha384", "sha512"] }),
     },
+    gate: (call) => call.demand(`/storage/${call.text("storage")}`, "Datastore.AllocateTemplate"),
     returns: upid,
     run: upload,
   },

@@ -16,6 +16,8 @@ export interface Param {
   /** The major versions that know it. */
   since?: Major;
   until?: Major;
+  /** How an older version has it, where that differs. */
+  in?: Partial<Record<Major, Partial<Omit<Param, "in">>>>;
   /** Refused with the message it gives, after its type was found right. */
   check?: (value: string) => string | undefined;
 }
@@ -126,12 +128,16 @@ function isKnown(param: Param, major: Major): boolean {
   return (param.since ?? 7) <= major && major <= (param.until ?? 9);
 }
 
+export function inVersion(param: Param, major: Major): Param {
+  return { ...param, ...param.in?.[major] };
+}
+
 /** The request schema of one version: unknown names, missing ones and wrong values, each with the API's text. */
 export function requestSchema(params: Readonly<Record<string, Param>>, major: Major) {
   const shape: Record<string, z.ZodType> = {};
   for (const [name, param] of Object.entries(params)) {
     if (!isKnown(param, major)) continue;
-    const value = valueSchema(param);
+    const value = valueSchema(inVersion(param, major));
     const base = /^(\w+)\[n\]$/.exec(name)?.[1];
     if (base === undefined) shape[name] = value;
     else for (let n = 0; n < (counts[base] ?? 0); n++) shape[`${base}${n}`] = value;
@@ -149,7 +155,8 @@ function valueSchema(param: Param): z.ZodType {
     const wrong = check(param, found);
     if (wrong !== undefined) context.addIssue({ code: "custom", message: wrong });
   });
-  return value.optional();
+  // A missing required one is to be looked at too.
+  return param.optional ? value.optional() : value;
 }
 
 /** By parameter, what is wrong; empty when all is well. */

@@ -159,9 +159,10 @@ async function carryOut(
   const { route, inPath } = matched;
   if (inPath.node !== undefined) await handOn(options, inPath.node);
   const params = { ...readForm(url.search.slice(1)), ...body.params, ...inPath };
+  const call = new Call(world, caller, params, body.upload);
+  route.operation.gate?.(call);
   const wrong = findFaults(route.request, params);
   if (Object.keys(wrong).length > 0) throw badParams(wrong);
-  const call = new Call(world, caller, params, body.upload);
   const data = await route.operation.run(call);
   const checked = route.answer.safeParse(data);
   if (!checked.success) {
