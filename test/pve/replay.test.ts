@@ -6,7 +6,7 @@ import { findFaults } from "../fake-pve/params.ts";
 import { World } from "../fake-pve/world.ts";
 import { arrangements } from "./arrangements.ts";
 import { type Matched, matchRecordings } from "./matched.ts";
-import { dataFolder, readRecordings } from "./recordings.ts";
+import { dataFolder, readRecordings, readSchema } from "./recordings.ts";
 
 interface Outcome {
   status: number;
@@ -64,6 +64,53 @@ describe.skipIf(dataFolder === undefined)("the fake does what was recorded", () 
   }
 });
 
+/** By operation, then field: the JSON types it came in. */
+type Fields = Map<string, Map<string, Set<string>>>;
+const own: Fields = new Map();
+const nameOf = ({ method, path }: { method: string; path: string }) => `${method} ${path}`;
+
+function note(fields: Fields, operation: string, data: unknown): void {
+  const found = fields.get(operation) ?? new Map<string, Set<string>>();
+  fields.set(operation, found);
+  for (const row of Array.isArray(data) ? data : [data]) {
+    if (typeof row !== "object" || row === null) continue;
+    for (const [name, value] of Object.entries(row)) {
+      // net0 and net1 are one and the same.
+      const key = name.replace(/\d+$/, "[n]");
+      found.set(key, (found.get(key) ?? new Set()).add(value === null ? "null" : typeof value));
+    }
+  }
+}
+
+describe.skipIf(dataFolder === undefined)("the fields of the fake's answers", () => {
+  test("are fields of the real ones, and of their types", () => {
+    const theirs: Fields = new Map();
+    for (const { route, recording } of matchRecordings(readRecordings())) {
+      const { status, body } = recording.response;
+      if (status === 200 && typeof body === "object" && body !== null && "data" in body) {
+        note(theirs, nameOf(route.operation), body.data);
+      }
+    }
+    const schema = readSchema("9.2");
+    const wrong: string[] = [];
+    expect(own.size).toBeGreaterThan(30);
+    for (const [operation, fields] of own) {
+      if (operation === "GET /access/permissions") continue; // keyed by path
+      const returns = schema.get(operation)?.returns;
+      const described = { ...returns?.properties, ...returns?.items?.properties };
+      for (const [name, types] of fields) {
+        const recorded = theirs.get(operation)?.get(name);
+        if (!recorded && described[name] === undefined) wrong.push(`${operation}: there is no '${name}'`);
+        for (const type of types) {
+          if (recorded && !recorded.has(type))
+            wrong.push(`${operation}: ${name} comes as ${[...recorded]}, not ${type}`);
+        }
+      }
+    }
+    expect(wrong).toEqual([]);
+  });
+});
+
 function createLab(): World {
   const world = new World({ version: "9.2", nodes: ["pve1"], pace: 0.001, taskMs: 1, clockSkewMs: 0 });
   seedLab(world);
@@ -89,7 +136,8 @@ async function carryOut(
     route.operation.gate?.(call);
     const wrong = findFaults(route.request, params);
     if (Object.keys(wrong).length > 0) throw badParams(wrong);
-    await route.operation.run(call);
+    const data = await route.operation.run(call);
+    note(own, nameOf(route.operation), data);
   } catch (error) {
     if (error instanceof Refused) return { status: error.status, message: error.message };
     throw error;
