@@ -1,11 +1,21 @@
 import { join } from "node:path";
+import { createBootPrograms } from "../boot/boot-programs.client.ts";
 import { createDhcpServer } from "../boot/dhcp.server.ts";
+import { createDispatch } from "../boot/dispatch.ts";
+import { statFile } from "../boot/files.client.ts";
+import { createBootFiles, directoryMount } from "../boot/files.ts";
+import { createBootRoutes } from "../boot/lab-routes.ts";
 import { createLeasesRepository } from "../boot/leases-repository.ts";
 import { createApp } from "../http/app.ts";
 import { listenTcp, listenUnix } from "../http/listener.server.ts";
 import { createStatusRoutes, type Status } from "../http/status-routes.ts";
+import { createMachineAdminRoutes } from "../machines/admin-routes.ts";
+import { createMachineLabRoutes } from "../machines/lab-routes.ts";
+import { createMachines, type MachineEvents } from "../machines/service.ts";
+import { startStallWatch } from "../machines/stall-watch.server.ts";
 import { systemClock as clock } from "../platform/clock.ts";
 import type { DaemonConfig } from "../platform/config.ts";
+import { createEventBus } from "../platform/events.ts";
 import type { Logger } from "../platform/logger.ts";
 import { openStore } from "../store/database.ts";
 import { followInterfaces } from "./lab-listeners.ts";
@@ -17,8 +27,59 @@ export async function startBastion(config: DaemonConfig, logger: Logger): Promis
   try {
     const store = openStore(join(config.dataDir, "labctl.sqlite"));
     started.keep({ stop: () => store.close() });
+    const bus = createEventBus<MachineEvents>((subscriber, error) =>
+      logger.error("a subscriber failed", { subscriber, error: String(error) }),
+    );
 
-    const labApp = createApp([], logger);
+    const dhcp = createDhcpServer({
+      interfaces: config.interfaces,
+      boot: {
+        httpPort: config.http.port,
+        program: config.boot.uefi,
+        discoveryControl: config.boot.discoveryControl,
+      },
+      repository: createLeasesRepository(store),
+      bootOptions: (mac) => {
+        const { uefi, discoveryControl } = machines.orders.bootOptions(mac) ?? {};
+        return {
+          ...(uefi !== undefined && { program: uefi }),
+          ...(discoveryControl !== undefined && { skipPxeDiscoveryControl: !discoveryControl }),
+        };
+      },
+      observe: () => {},
+      clock,
+      log: logger,
+    });
+    const machines = createMachines({
+      store,
+      clock,
+      logger,
+      bus,
+      templates: () => undefined,
+      findImage: () => undefined,
+      leaseOf: () => undefined,
+      settings: { ...config.install, after: config.discovery.after },
+    });
+    started.keep({ stop: async () => machines.close() });
+    started.keep({ stop: async () => stopStallWatch() });
+    const stopStallWatch = startStallWatch(machines.reports, clock, logger);
+
+    const dispatch = createDispatch({ orders: machines.orders, observe: () => {}, log: logger });
+    const imageDir = config.imageDir ?? join(config.dataDir, "images");
+    const files = createBootFiles({
+      programs: createBootPrograms(),
+      dispatch,
+      mounts: {
+        ram: directoryMount(config.ramDir),
+        installer: directoryMount(join(imageDir, "installers")),
+        image: directoryMount(join(imageDir, "disks")),
+      },
+      stat: statFile,
+    });
+    const labApp = createApp(
+      [createBootRoutes({ files, dispatch, observe: () => {} }), createMachineLabRoutes(machines, clock)],
+      logger,
+    );
     const lab = await followInterfaces(
       config.interfaces,
       async (address) => [listenTcp(labApp, address, config.http.port, logger)],
@@ -26,22 +87,7 @@ export async function startBastion(config: DaemonConfig, logger: Logger): Promis
       logger,
     );
     started.keep(lab);
-
-    const dhcp = started.keep(
-      createDhcpServer({
-        interfaces: config.interfaces,
-        boot: {
-          httpPort: config.http.port,
-          program: config.boot.uefi,
-          discoveryControl: config.boot.discoveryControl,
-        },
-        repository: createLeasesRepository(store),
-        bootOptions: () => ({}),
-        observe: () => {},
-        clock,
-        log: logger,
-      }),
-    );
+    started.keep(dhcp);
     await dhcp.start();
 
     const startedAt = clock.now();
@@ -51,7 +97,13 @@ export async function startBastion(config: DaemonConfig, logger: Logger): Promis
     ];
     const status = createStatusRoutes(() => ({ pid: process.pid, startedAt, listeners: listeners() }));
     // Last: whoever finds the socket finds everything else running.
-    started.keep(await listenUnix(createApp([status], logger), config.adminSocket, logger));
+    started.keep(
+      await listenUnix(
+        createApp([status, createMachineAdminRoutes(machines)], logger),
+        config.adminSocket,
+        logger,
+      ),
+    );
     logger.info("bastion is ready", { interfaces: config.interfaces.map((each) => each.name).join(",") });
     return started;
   } catch (error) {
