@@ -42,6 +42,13 @@ const packages = [
   ["kmod", "demo test os", "module dependencies"],
   // Real clients.
   ["curl", "demo test os", "HTTP client"],
+  ["udhcpc", "test", "DHCP client"],
+  ["isc-dhcp-client", "test", "DHCP client"],
+  ["isc-dhcp-relay", "test", "DHCP relay"],
+  ["kea-admin", "test", "perfdhcp, DHCP load"],
+  // DHCP servers that are to take our snippet.
+  ["isc-dhcp-server", "test", "judge of the snippet for ISC dhcpd"],
+  ["kea-dhcp4-server", "test", "judge of the snippet for Kea"],
   // Third-party judges.
   ["shellcheck", "test", "judge of shell scripts"],
   ["python3-venv", "ci", "virtual environment for judges from PyPI"],

@@ -60,7 +60,7 @@ const renderers: Record<SnippetKind, (rows: Row[], script: string, server: strin
       "option labctl-arch code 93 = unsigned integer 16;",
       "option labctl-ipxe code 175 = string;",
       `next-server ${server};`,
-      'if exists labctl-ipxe or option user-class = "iPXE" {',
+      'if exists labctl-ipxe or option user-class = "iPXE" or substring(option user-class, 1, 4) = "iPXE" {',
       `  filename "${script}";`,
       ...rows.flatMap(({ kind, archs, file }) => [
         `} elsif ${archs.map((arch) => `option labctl-arch = ${hex16(arch)}`).join(" or ")} {`,

@@ -54,5 +54,10 @@ process.on("SIGTERM", async () => {
   await store.close();
   console.log("stopped");
 });
-await server.start();
-console.log("ready");
+try {
+  await server.start();
+  console.log("ready");
+} catch (error) {
+  console.log(String(error));
+  process.exit(1);
+}
