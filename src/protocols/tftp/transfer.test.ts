@@ -126,10 +126,17 @@ test("Karn: the answer to a retransmitted block measures nothing", () => {
   expect(run(plan(), [timeout(1000), ack(1, 1001)]).state).toMatchObject({ rtt: undefined, acked: 1 });
 });
 
-test("RFC 2349: a timeout the client asked for is the interval", () => {
+test("RFC 2349: a timeout the client asked for is the first interval, and what was measured only shortens it", () => {
   const terms = plan({ timeoutMs: 3000 });
   expect(dueAt(begin(terms, 0).state)).toBe(3000);
-  expect(dueAt(run(terms, [ack(1, 2)]).state)).toBe(3002);
+  expect(dueAt(run(terms, [ack(1, 2)]).state)).toBe(2 + 50);
+  expect(dueAt(run(terms, [ack(1, 2999)]).state)).toBe(2999 + 3000);
+});
+
+test("back-off ends above the interval at which the client repeats its own ACK", () => {
+  const terms = plan({ timeoutMs: 5000 });
+  expect(dueAt(run(terms, [timeout(5000)]).state)).toBe(15_000);
+  expect(dueAt(run(terms, [timeout(5000), timeout(15_000)]).state)).toBe(25_000);
 });
 
 test("an OACK nobody answers is sent again, then given up sooner than a transfer under way", () => {
@@ -168,8 +175,8 @@ test("DATA from a reader is refused, a stop and an unreadable file are told to t
   expect(run(plan(), [{ kind: "unexpected", what: "DATA" }]).actions).toMatchObject([{ code: 4 }]);
   expect(run(plan(), [{ kind: "stop" }]).actions).toMatchObject([{ kind: "send-error", code: 0 }]);
   expect(run(plan(), [{ kind: "unreadable", reason: "disk on fire" }])).toMatchObject({
-    state: { outcome: "failed" },
-    actions: [{ message: "disk on fire" }],
+    state: { outcome: "failed", detail: "disk on fire" },
+    actions: [{ message: "file cannot be read" }],
   });
 });
 

@@ -23,7 +23,7 @@ export interface TransferPlan {
   offers: boolean;
   /** The client asked for tsize: dropping the transfer before any data is normal. */
   sizeAsked: boolean;
-  /** RFC 2349 timeout: fixes the first interval instead of measuring it. */
+  /** RFC 2349 timeout: the first interval, and the longest until a retransmission was tried. */
   timeoutMs: number | undefined;
   times: TransferTimes;
 }
@@ -145,7 +145,7 @@ export function decide(plan: TransferPlan, state: TransferState, event: Transfer
     case "unexpected":
       return end(state, "aborted", `client sent ${event.what} in a read transfer`, 4);
     case "unreadable":
-      return end(state, "failed", event.reason, 0);
+      return end(state, "failed", event.reason, 0, "file cannot be read");
     case "superseded":
       return end(state, "superseded", "the same client port asked anew");
     case "stop":
@@ -188,7 +188,7 @@ function onRepeatedAck(plan: TransferPlan, state: Running, at: number): Step {
 function onTimeout(plan: TransferPlan, state: Running, at: number): Step {
   if (at < state.dueAt) return { state, actions: nothing };
   const patience = answered(state) ? plan.times.silence : plan.times.firstAnswer;
-  const bound = Math.max(patience, 3 * (plan.timeoutMs ?? 0));
+  const bound = Math.max(patience, 4 * (plan.timeoutMs ?? 0));
   if (at - state.progressAt >= bound) {
     const silent = Math.round((at - state.progressAt) / 1000);
     if (isProbe(plan, state)) return end(state, "probed", "client asked for the size and left");
@@ -230,13 +230,19 @@ function measured(state: Running, at: number): Running["rtt"] {
   return { smooth: state.rtt.smooth * 0.875 + sample * 0.125, deviation };
 }
 
-/** Milliseconds to wait for an answer after the `tries`-th retransmission. */
+/**
+ * Milliseconds to wait for an answer after the `tries`-th retransmission. What was measured may shorten the
+ * interval the client asked for, never lengthen it. Back-off ends well above the client's own interval: some
+ * clients repeat a lost ACK only when nothing came for that long (atftp: 5 s).
+ */
 function interval(plan: TransferPlan, rtt: Running["rtt"], tries: number): number {
   const { initial, floor, ceiling } = plan.times;
-  if (plan.timeoutMs !== undefined)
-    return Math.min(plan.timeoutMs * 2 ** tries, Math.max(plan.timeoutMs, ceiling));
-  const base = rtt === undefined ? initial : Math.max(floor, rtt.smooth + 4 * rtt.deviation);
-  return Math.min(base * 2 ** tries, ceiling);
+  const first = plan.timeoutMs ?? initial;
+  const base =
+    rtt === undefined
+      ? first
+      : Math.min(Math.max(floor, rtt.smooth + 4 * rtt.deviation), plan.timeoutMs ?? ceiling);
+  return Math.min(base * 2 ** tries, Math.max(ceiling, 2 * (plan.timeoutMs ?? 0)));
 }
 
 function answered(state: Running): boolean {
@@ -247,9 +253,10 @@ function isProbe(plan: TransferPlan, state: Running): boolean {
   return plan.sizeAsked && state.acked === 0;
 }
 
-function end(state: Running, outcome: Outcome, detail: string, errorCode?: number): Step {
+/** Ends, with an ERROR for the client where a code is given; `message` where it must not learn the detail. */
+function end(state: Running, outcome: Outcome, detail: string, errorCode?: number, message = detail): Step {
   return {
     state: { phase: "ended", outcome, detail, acked: state.acked, retries: state.retries },
-    actions: errorCode === undefined ? nothing : [{ kind: "send-error", code: errorCode, message: detail }],
+    actions: errorCode === undefined ? nothing : [{ kind: "send-error", code: errorCode, message }],
   };
 }

@@ -1,0 +1,34 @@
+import type { TransferTimes } from "../protocols/tftp/transfer.ts";
+
+export interface TftpLimits {
+  /** Transfers at once, in all. */
+  transfers: number;
+  /** Transfers at once to one client address. */
+  perClient: number;
+  /** Largest windowsize granted. */
+  windowsize: number;
+  /** Encoded packets kept for those who ask next. */
+  cacheBytes: number;
+  /** Largest file sent as netascii: it is converted in memory. */
+  netasciiBytes: number;
+  /** Longest wait for the source to open a file, in milliseconds. */
+  openMs: number;
+  times: TransferTimes;
+}
+
+export const defaultTftpLimits: TftpLimits = {
+  transfers: 1024,
+  perClient: 16,
+  windowsize: 64,
+  cacheBytes: 32 * 1024 * 1024,
+  netasciiBytes: 1024 * 1024,
+  openMs: 5000,
+  times: {
+    initial: 1000,
+    floor: 50,
+    ceiling: 8000,
+    firstAnswer: 20_000,
+    silence: 30_000,
+    whole: 3_600_000,
+  },
+};

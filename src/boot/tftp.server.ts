@@ -1,0 +1,241 @@
+import type { Clock } from "../platform/clock.ts";
+import type { Logger } from "../platform/logger.ts";
+import { negotiate, type Terms } from "../protocols/tftp/options.ts";
+import { decode, encode, errorCode, type RequestPacket } from "../protocols/tftp/packet.ts";
+import { normalisePath } from "../protocols/tftp/path.ts";
+import type { Ended, TransferPlan } from "../protocols/tftp/transfer.ts";
+import { createAdmission, type Slot } from "./tftp-admission.ts";
+import { createPeer, createSegmenter, type Segmenter } from "./tftp-datagrams.server.ts";
+import type { TftpEvent } from "./tftp-events.ts";
+import { defaultTftpLimits, type TftpLimits } from "./tftp-limits.ts";
+import { createPacketCache } from "./tftp-packets.ts";
+import {
+  type Channel,
+  type Listener,
+  openListener,
+  openTransferPort,
+  type TftpListen,
+} from "./tftp-sockets.server.ts";
+import {
+  closeFile,
+  fileSize,
+  inNetascii,
+  openWithin,
+  type TftpClient,
+  type TftpFile,
+  type TftpSource,
+} from "./tftp-source.ts";
+import { startTransfer } from "./tftp-transfer.server.ts";
+
+export interface TftpServerOptions {
+  listen: readonly TftpListen[];
+  source: TftpSource;
+  observe(event: TftpEvent): void;
+  clock: Clock;
+  logger: Logger;
+  limits?: Partial<TftpLimits>;
+  /** Answers from the port that was asked, for firewalls and NAT between; RFC 1350 wants a port per transfer. */
+  singlePort?: boolean;
+  /** Sends windows in one system call where the kernel can; on unless said otherwise. */
+  segmentation?: boolean;
+}
+
+export interface TftpServer {
+  /** Binds every address or none. Throws `conflict` where a port cannot be had. */
+  start(): Promise<void>;
+  /** Tells the clients, closes every socket, cancels every timer. */
+  stop(): void;
+  /** Where it listens, after start. */
+  addresses(): { address: string; port: number }[];
+  /** Transfers under way. */
+  active(): number;
+}
+
+/** How often what is due is looked for, while there are transfers: retransmission is this coarse. */
+const tickMs = 20;
+
+/** A read-only TFTP server: decides nothing itself, see `protocols/tftp`. */
+export function createTftpServer(options: TftpServerOptions): TftpServer {
+  const { source, clock } = options;
+  const logger = options.logger.with({ service: "tftp" });
+  const limits: TftpLimits = { ...defaultTftpLimits, ...options.limits };
+  const segmenter: Segmenter | undefined = options.segmentation === false ? undefined : createSegmenter();
+  const cache = createPacketCache(limits.cacheBytes);
+  const admission = createAdmission(limits, keepTime);
+  const listeners: Listener[] = [];
+  let cancelTick: (() => void) | undefined;
+
+  /** Ticks while there are transfers, and not otherwise. */
+  function keepTime(transfers: number): void {
+    if (transfers === 0) {
+      cancelTick?.();
+      cancelTick = undefined;
+    } else {
+      cancelTick ??= clock.every(tickMs, () => {
+        const now = clock.monotonic();
+        for (const { transfer } of admission.slots()) transfer?.tick(now);
+      });
+    }
+  }
+
+  function onDatagram(listener: Listener, datagram: Uint8Array, port: number, address: string): void {
+    const packet = decode(datagram);
+    if (packet.kind === "ignore") return;
+    const key = `${listener.address} ${address} ${port}`;
+    const client = { address, port, local: listener.address };
+    if (packet.kind === "RRQ") void onRead(listener, packet, key, client);
+    else if (packet.kind === "WRQ") {
+      refuse(listener, client, packet.filename, errorCode.accessViolation, "this server is read-only");
+    } else if (options.singlePort) admission.find(key)?.transfer?.receive(packet);
+    // what else comes to this port is not answered: an ERROR might start an endless exchange
+  }
+
+  async function onRead(
+    listener: Listener,
+    request: RequestPacket,
+    key: string,
+    client: TftpClient,
+  ): Promise<void> {
+    const { filename } = request;
+    const earlier = admission.find(key);
+    if (earlier) {
+      // the same again while the answer is on its way: retransmission is the transfer's own task
+      if (earlier.request.filename === filename && !earlier.transfer?.progress()) return;
+      earlier.transfer?.tell({ kind: "superseded" });
+      admission.release(earlier);
+    }
+    const name = normalisePath(filename);
+    if (name.kind === "ignore") {
+      return refuse(listener, client, filename, errorCode.accessViolation, name.reason);
+    }
+    const entry = admission.enter(key, client, request);
+    if (entry.kind === "busy") {
+      logger.warn("tftp request refused", { client: client.address, file: name.path, reason: entry.reason });
+      return refuse(listener, client, filename, errorCode.undefined, entry.reason);
+    }
+    const { slot } = entry;
+    let file: TftpFile | undefined;
+    try {
+      file = await openWithin(limits.openMs, clock, source, name.path, client);
+      if (file && request.mode === "netascii") file = await inNetascii(file, limits.netasciiBytes);
+      if (slot.released) file && closeFile(file);
+      else if (file) await send(listener, slot, name.path, file);
+      else refuse(listener, client, filename, errorCode.fileNotFound, "file not found");
+    } catch (error) {
+      if (file) closeFile(file);
+      logger.error("tftp file cannot be sent", {
+        client: client.address,
+        file: name.path,
+        reason: error instanceof Error ? error.message : String(error),
+      });
+      if (!slot.released) refuse(listener, client, filename, errorCode.undefined, "file cannot be read now");
+    } finally {
+      if (slot.transfer === undefined) admission.release(slot);
+    }
+  }
+
+  async function send(listener: Listener, slot: Slot, path: string, file: TftpFile): Promise<void> {
+    const { client, request } = slot;
+    const terms = negotiate(request, fileSize(file), { mtu: listener.mtu, windowsize: limits.windowsize });
+    const channel = options.singlePort ? sharedChannel(listener) : await ownChannel(slot);
+    if (slot.released) {
+      channel.close();
+      return closeFile(file);
+    }
+    const packets = cache.open(file, terms.blksize);
+    const facts = factsOf(slot, path, fileSize(file), terms);
+    const startedAt = clock.monotonic();
+    options.observe({ kind: "transfer-started", ...facts });
+    slot.transfer = startTransfer({
+      plan: planOf(terms, packets.blocks),
+      oack: terms.oack.length > 0 ? encode({ kind: "OACK", options: terms.oack }) : undefined,
+      packets,
+      datagrams: channel.datagrams,
+      peer: createPeer(client.address, client.port),
+      clock,
+      onEnd(ended) {
+        channel.close();
+        admission.release(slot);
+        report(facts, ended, clock.monotonic() - startedAt);
+      },
+    });
+  }
+
+  function planOf(terms: Terms, blocks: number): TransferPlan {
+    const { windowsize, sizeAsked, timeoutMs } = terms;
+    return { blocks, windowsize, sizeAsked, timeoutMs, offers: terms.oack.length > 0, times: limits.times };
+  }
+
+  function factsOf({ client, request }: Slot, path: string, size: number, terms: Terms) {
+    const { blksize, windowsize, oack: granted } = terms;
+    const { mode, options: asked } = request;
+    return { at: clock.now(), client, path, mode, size, blksize, windowsize, asked, granted };
+  }
+
+  function report(facts: ReturnType<typeof factsOf>, ended: Ended, durationMs: number): void {
+    const { outcome, detail, acked: blocks, retries } = ended;
+    const bytes = Math.min(blocks * facts.blksize, facts.size);
+    const rate = durationMs > 0 ? Math.round((bytes * 1000) / durationMs) : 0;
+    const result = { outcome, detail, bytes, blocks, retries, durationMs, rate };
+    options.observe({ ...facts, kind: "transfer-ended", at: clock.now(), ...result });
+    const level = outcome === "probed" ? "debug" : outcome === "completed" ? "info" : "warn";
+    logger[level](`tftp transfer ${outcome}`, {
+      client: facts.client.address,
+      file: facts.path,
+      bytes,
+      ms: Math.round(durationMs),
+      retries,
+      detail: detail || undefined,
+    });
+  }
+
+  function ownChannel(slot: Slot): Promise<Channel> {
+    return openTransferPort(slot.client, segmenter, {
+      datagram(datagram) {
+        const packet = decode(datagram);
+        if (packet.kind !== "ignore") slot.transfer?.receive(packet);
+      },
+      unreachable: () => slot.transfer?.tell({ kind: "unreachable" }),
+    });
+  }
+
+  function refuse(
+    listener: Listener,
+    client: TftpClient,
+    filename: string,
+    code: number,
+    reason: string,
+  ): void {
+    listener.datagrams.send(
+      encode({ kind: "ERROR", code, message: reason }),
+      createPeer(client.address, client.port),
+    );
+    options.observe({ kind: "request-refused", at: clock.now(), client, filename, code, reason });
+    logger.debug("tftp request refused", { client: client.address, file: filename, code, reason });
+  }
+
+  return {
+    async start() {
+      try {
+        for (const listen of options.listen)
+          listeners.push(await openListener(listen, segmenter, onDatagram));
+      } catch (error) {
+        this.stop();
+        throw error;
+      }
+    },
+    stop() {
+      for (const slot of admission.slots()) {
+        slot.transfer?.tell({ kind: "stop" });
+        admission.release(slot);
+      }
+      for (const listener of listeners.splice(0)) listener.close();
+    },
+    addresses: () => listeners.map(({ address, port }) => ({ address, port })),
+    active: () => admission.size(),
+  };
+}
+
+function sharedChannel(listener: Listener): Channel {
+  return { datagrams: listener.datagrams, close: () => {} };
+}
