@@ -76,7 +76,12 @@ export async function createImpairingUdpProxy(
 
   function send(socket: Socket, data: Buffer, port: number, address: string): void {
     impair(() => {
-      if (!stopped) socket.send(data, port, address);
+      if (stopped) return;
+      try {
+        socket.send(data, port, address);
+      } catch {
+        dropped++; // nobody listens there any more
+      }
     });
   }
 

@@ -49,6 +49,9 @@ const packages = [
   // DHCP servers that are to take our snippet.
   ["isc-dhcp-server", "test", "judge of the snippet for ISC dhcpd"],
   ["kea-dhcp4-server", "test", "judge of the snippet for Kea"],
+  ["tftp-hpa", "test", "TFTP client"],
+  ["atftp", "test", "TFTP client"],
+  ["busybox", "test", "TFTP client"],
   // Third-party judges.
   ["shellcheck", "test", "judge of shell scripts"],
   ["python3-venv", "ci", "virtual environment for judges from PyPI"],

@@ -62,11 +62,13 @@ export function createDatagrams(socket: UdpSocket, segmenter: Segmenter | undefi
     for (let n = index; n < index + count; n++) {
       packets.push(run.bytes.subarray(n * run.stride, (n + 1) * run.stride), peer.port, peer.address);
     }
-    try {
-      return socket.sendMany(packets);
-    } catch {
-      return 0; // an ICMP error of an earlier packet: told to the socket's error handler as well
+    // a send may report, and thereby clear, the ICMP error of an earlier packet: to a stranger, say
+    for (let attempt = 0; attempt < 3; attempt++) {
+      try {
+        return socket.sendMany(packets);
+      } catch {}
     }
+    return count; // lost: retransmission mends it
   }
 
   function sendRun(run: Run, index: number, count: number, peer: Peer): void {
