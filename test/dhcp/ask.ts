@@ -1,6 +1,7 @@
 /**
  * A client for tests: sends one message from port 68 of an interface and prints, a JSON line each, the answers that
- * arrive within a second. `bun ask.ts INTERFACE MAC JSON`, JSON being fields and options of the message.
+ * arrive: until a second passed without any, or a moment after the last. `bun ask.ts INTERFACE MAC JSON`, JSON being
+ * fields and options of the message.
  */
 import { macToBytes, parseMac } from "../../src/platform/mac.ts";
 import { everyone, formatIpv4, readIpv4, unspecified } from "../../src/protocols/dhcp4/ipv4.ts";
@@ -30,8 +31,12 @@ const { bytes } = encodePacket(
   },
   1500,
 );
+const close = () => void socket.close();
+let end = setTimeout(close, 1000);
 const socket = await openNicSocket(openLibc(), device, 68, {
   datagram(answer, from) {
+    clearTimeout(end);
+    end = setTimeout(close, 300);
     const decoded = decodePacket(answer);
     if (decoded.kind === "invalid") return;
     const { yiaddr, siaddr, file, options } = decoded.packet;
@@ -51,4 +56,3 @@ const socket = await openNicSocket(openLibc(), device, 68, {
   error: (error) => console.error(String(error)),
 });
 socket.send(bytes, readIpv4(to ?? "") ?? everyone, port ?? 67);
-setTimeout(() => void socket.close(), 1000);
