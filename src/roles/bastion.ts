@@ -2,10 +2,12 @@ import { join } from "node:path";
 import { createBootPrograms } from "../boot/boot-programs.client.ts";
 import { createDhcpServer } from "../boot/dhcp.server.ts";
 import { createDispatch } from "../boot/dispatch.ts";
-import { statFile } from "../boot/files.client.ts";
+import { openPieces, statFile } from "../boot/files.client.ts";
 import { createBootFiles, directoryMount } from "../boot/files.ts";
 import { createBootRoutes } from "../boot/lab-routes.ts";
 import { createLeasesRepository } from "../boot/leases-repository.ts";
+import { createTftpServer } from "../boot/tftp.server.ts";
+import { createTftpFiles } from "../boot/tftp-files.ts";
 import { createApp } from "../http/app.ts";
 import { listenTcp, listenUnix } from "../http/listener.server.ts";
 import { createStatusRoutes, type Status } from "../http/status-routes.ts";
@@ -80,9 +82,24 @@ export async function startBastion(config: DaemonConfig, logger: Logger): Promis
       [createBootRoutes({ files, dispatch, observe: () => {} }), createMachineLabRoutes(machines, clock)],
       logger,
     );
+    const tftpFiles = createTftpFiles(files, openPieces, config.http.port);
+    const openTftp = async (address: string): Promise<Running> => {
+      const { port, singlePort, maxTransfers, maxPerClient } = config.tftp;
+      const server = createTftpServer({
+        listen: [{ address, port }],
+        source: tftpFiles,
+        observe: () => {},
+        clock,
+        logger,
+        limits: { transfers: maxTransfers, perClient: maxPerClient },
+        singlePort,
+      });
+      await server.start();
+      return { stop: async () => server.stop() };
+    };
     const lab = await followInterfaces(
       config.interfaces,
-      async (address) => [listenTcp(labApp, address, config.http.port, logger)],
+      async (address) => [listenTcp(labApp, address, config.http.port, logger), await openTftp(address)],
       clock,
       logger,
     );

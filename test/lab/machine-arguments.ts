@@ -96,14 +96,12 @@ export function qemuArguments(parts: MachineParts): string[] {
       ["-device", `${nic.model},netdev=net${index},mac=${nic.mac}${rom}${priority("network", index)}`],
     );
   });
-  if (parts.disks.some((disk) => disk.bus === "sata") || parts.iso !== undefined) {
-    args.push(["-device", "ich9-ahci,id=sata"]);
-  }
+  // The board has six SATA ports of its own.
   let port = 0;
   parts.disks.forEach((disk, index) => {
     const device = {
       virtio: () => "virtio-blk-pci",
-      sata: () => `ide-hd,bus=sata.${port++}`,
+      sata: () => `ide-hd,bus=ide.${port++}`,
       nvme: () => "nvme",
     }[disk.bus]();
     args.push(
@@ -117,7 +115,7 @@ export function qemuArguments(parts: MachineParts): string[] {
   if (parts.iso !== undefined) {
     args.push(
       ["-drive", `if=none,id=cd,media=cdrom,readonly=on,format=raw,file=${parts.iso}`],
-      ["-device", `ide-cd,bus=sata.${port++},drive=cd${priority("iso")}`],
+      ["-device", `ide-cd,bus=ide.${port++},drive=cd${priority("iso")}`],
     );
   }
   return args.flat();
