@@ -73,3 +73,10 @@ export function installTree(context: RenderContext, system: OperatingSystem): st
     ? `${mirror}/releases/${system.release}/Everything/${arch}/os`
     : `${mirror}/${system.release}/BaseOS/${arch}/os`;
 }
+
+/** RHEL and its kin keep most packages in a second repository beside BaseOS. */
+export function appStream(context: RenderContext, system: OperatingSystem): string {
+  if (system.family !== "kickstart" || system.distribution === "fedora") return "";
+  const tree = installTree(context, system);
+  return tree.includes("/BaseOS/") ? tree.replace("/BaseOS/", "/AppStream/") : `${tree}/AppStream`;
+}

@@ -1,7 +1,7 @@
 import { AppError } from "../platform/errors.ts";
 import { chooseDisk, type DiskSelector, parseDiskSelector } from "./disk-selector.ts";
 import type { OperatingSystem } from "./operating-systems.ts";
-import { installTree } from "./render-boot.ts";
+import { appStream, installTree } from "./render-boot.ts";
 import type { RenderContext } from "./render-context.ts";
 import { bootMib, minimumDiskBytes, type Role, roleOf, volumeGroup } from "./roles.ts";
 import type { TemplateRecord } from "./template.ts";
@@ -35,6 +35,11 @@ export function templateValues(context: RenderContext, system: OperatingSystem):
       codename: system.codename,
     },
     role: role.name,
+    kubernetes: role.kubernetes,
+    kernelPackage: context.arch === "arm64" ? "linux-image-arm64" : "linux-image-amd64",
+    // Fedora alone installs a generator of compressed swap by default.
+    noZram: system.distribution === "fedora",
+    efiLabel: efiLabels[system.distribution] ?? "Linux",
     wipe: spec.wipe,
     disk: diskValues(selector),
     layout: layoutValues(role),
@@ -51,6 +56,15 @@ export function templateValues(context: RenderContext, system: OperatingSystem):
     image: imageValues(context, system),
   };
 }
+
+/** What Anaconda calls the boot entry it makes: the product's name. */
+const efiLabels: Record<string, string> = {
+  fedora: "Fedora",
+  rhel: "Red Hat Enterprise Linux",
+  rocky: "Rocky Linux",
+  alma: "AlmaLinux",
+  "centos-stream": "CentOS Stream",
+};
 
 function diskValues(selector: DiskSelector): TemplateRecord {
   return {
@@ -83,7 +97,7 @@ function layoutValues(role: Role): TemplateRecord {
 
 function networkValues(network: RenderContext["spec"]["network"]): TemplateRecord {
   if (network.kind === "dhcp")
-    return { static: false, address: "", prefix: 0, netmask: "", gateway: "", dns: [] };
+    return { static: false, address: "", prefix: 0, netmask: "", gateway: "", gatewayComma: "", dns: [] };
   const [address = "", prefix = "24"] = network.address.split("/");
   return {
     static: true,
@@ -91,6 +105,7 @@ function networkValues(network: RenderContext["spec"]["network"]): TemplateRecor
     prefix: Number(prefix),
     netmask: netmaskOf(Number(prefix)),
     gateway: network.gateway ?? "",
+    gatewayComma: network.gateway === undefined ? "" : `,${network.gateway}`,
     dns: network.dns,
   };
 }
@@ -113,6 +128,7 @@ function mirrorValues(context: RenderContext, system: OperatingSystem): Template
     host: parsed.host,
     directory: parsed.pathname.replace(/\/+$/, "") || "/",
     tree: installTree(context, system),
+    appstream: appStream(context, system),
   };
 }
 

@@ -2,6 +2,8 @@
 export interface Role {
   name: string;
   description: string;
+  /** Gets what k3s asks of a host. */
+  kubernetes: boolean;
   root: { minMib: number; maxMib: number; sharePercent: number };
   /** The volume that holds the role's data; it survives a reinstall unless `wipe` is said. */
   data?: { volume: string; mount: string; minMib: number };
@@ -11,18 +13,21 @@ export const roles = {
   worker: {
     name: "worker",
     description: "runs workloads; replicated storage on a volume of its own",
+    kubernetes: true,
     root: { minMib: 4096, maxMib: 51_200, sharePercent: 30 },
     data: { volume: "longhorn", mount: "/var/lib/longhorn", minMib: 1024 },
   },
   infra: {
     name: "infra",
     description: "runs the cluster's control plane; its state on a volume of its own",
+    kubernetes: true,
     root: { minMib: 4096, maxMib: 51_200, sharePercent: 40 },
     data: { volume: "rancher", mount: "/var/lib/rancher", minMib: 1024 },
   },
   plain: {
     name: "plain",
     description: "one root file system on the whole disk",
+    kubernetes: false,
     root: { minMib: 3072, maxMib: 0, sharePercent: 100 },
   },
 } as const satisfies Record<string, Role>;

@@ -1,0 +1,12 @@
+declare module "*.ks" {
+  const text: string;
+  export default text;
+}
+declare module "*.preseed" {
+  const text: string;
+  export default text;
+}
+declare module "*.sh" {
+  const text: string;
+  export default text;
+}
