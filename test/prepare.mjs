@@ -54,6 +54,13 @@ const packages = [
   ["busybox", "test", "TFTP client"],
   // Third-party judges.
   ["shellcheck", "test", "judge of shell scripts"],
+  // What installers run on the machine, run here on disks made of files.
+  ["busybox", "test", "the shell of Debian's installer"],
+  ["lvm2", "test", "volumes of an install"],
+  ["fdisk", "demo test os", "partition tables"],
+  ["parted", "test", "partition tables of Debian's installer"],
+  ["dosfstools", "demo test os", "EFI system partitions"],
+  ["e2fsprogs", "demo test os", "file systems"],
   ["python3-venv", "ci", "virtual environment for judges from PyPI"],
 ];
 

@@ -92,7 +92,7 @@ image_table() {
   sed -n 's/^label-id: */label-id: /p' "$work/table"
   sed -n 's/^[^ ]*head[0-9]* *: *//p' "$work/table" | tr -s ' ' | while read -r entry; do
     case $entry in
-      "start= $root_start, "*) echo "$entry" | sed "s/size= *[0-9]*/size=$root_sectors/" ;;
+      "start= $root_start, "*) printf '%s\n' "$entry" | sed "s/size= *[0-9]*/size=$root_sectors/" ;;
       *) echo "$entry" ;;
     esac
   done
@@ -103,6 +103,13 @@ image_table() {
   elif [ -n "$layout_data" ]; then
     echo "start=$((root_start + root_sectors)), type=$layout_type_lvm, name=labctl-data"
   fi
+}
+
+# Mounts the data volume of the role. UUID, because names of volume groups may change.
+host_data_volume() {
+  [ -n "$dev_data" ] || return 0
+  mkdir -p "$root$layout_data_mount"
+  printf 'UUID=%s %s ext4 defaults,noatime 0 2\n' "$(blkid -o value -s UUID "$dev_data")" "$layout_data_mount" >>"$root/etc/fstab"
 }
 
 bastion_start install
@@ -229,6 +236,7 @@ bastion_stage bootloader
 # Both where the boot loader reads it and where its next update will.
 if [ -f "$root/boot/grub/grub.cfg" ]; then
   sed -i 's|^\([[:space:]]*linux[[:space:]].*\)$|\1 '{{kernelArgs}}'|' "$root/boot/grub/grub.cfg"
+  # shellcheck disable=SC2016 # expanded by grub-mkconfig
   printf 'GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX %s"\n' {{kernelArgs}} | host_file /etc/default/grub.d/labctl-arguments.cfg
 fi
 {{/if}}
@@ -250,7 +258,7 @@ fi
 
 bastion_stage efi-boot-order
 if efi_here; then
-  efi_make_entry labctl "$disk" "${esp_part##*[!0-9]}" "\\$(echo "$loader" | tr / '\\')"
+  efi_make_entry labctl "$disk" "${esp_part##*[!0-9]}" "\\$(printf '%s' "$loader" | sed 's|/|\\|g')"
   efi_network_first labctl
 else
   bastion_log 'no EFI: the order of the boot devices is up to the BIOS'

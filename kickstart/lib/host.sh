@@ -42,6 +42,7 @@ host_users() {
 {{/if}}
 {{#if rootPasswordHash}}
   { set +x; } 2>/dev/null
+  # shellcheck disable=SC2016 # a hash, not an expansion
   host_password root {{rootPasswordHash}}
   set -x
 {{/if}}
@@ -56,6 +57,7 @@ host_users() {
 {{/if}}
 {{#if user.passwordHash}}
   { set +x; } 2>/dev/null
+  # shellcheck disable=SC2016 # a hash, not an expansion
   host_password {{user.name}} {{user.passwordHash}}
   set -x
 {{/if}}
@@ -176,21 +178,16 @@ host_ifupdown() {
     printf '  gateway %s\n' {{network.gateway}}
 {{/if}}
   } | host_file /etc/network/interfaces
+{{#if network.dns}}
   {
 {{#each network.dns as server}}
     printf 'nameserver %s\n' {{server}}
 {{/each}}
   } | host_file /etc/resolv.conf
+{{/if}}
 {{else}}
   bastion_log 'the network stays as the installer set it up: DHCP'
 {{/if}}
-}
-
-# Mounts the data volume of the role. UUID, because names of volume groups may change.
-host_data_volume() {
-  [ -n "$dev_data" ] || return 0
-  mkdir -p "$root$layout_data_mount"
-  printf 'UUID=%s %s ext4 defaults,noatime 0 2\n' "$(blkid -o value -s UUID "$dev_data")" "$layout_data_mount" >>"$root/etc/fstab"
 }
 
 # Tells the bastion that the installed system came up, then takes itself away.

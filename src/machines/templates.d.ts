@@ -6,7 +6,3 @@ declare module "*.preseed" {
   const text: string;
   export default text;
 }
-declare module "*.sh" {
-  const text: string;
-  export default text;
-}
