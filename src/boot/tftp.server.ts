@@ -28,7 +28,6 @@ import {
 import { startTransfer } from "./tftp-transfer.server.ts";
 
 export interface TftpServerOptions {
-  listen: readonly TftpListen[];
   source: TftpSource;
   observe(event: TftpEvent): void;
   clock: Clock;
@@ -41,14 +40,19 @@ export interface TftpServerOptions {
 }
 
 export interface TftpServer {
-  /** Binds every address or none. Throws `conflict` where a port cannot be had. */
-  start(): Promise<void>;
-  /** Tells the clients, closes every socket, cancels every timer. */
-  stop(): void;
-  /** Where it listens, after start. */
-  addresses(): { address: string; port: number }[];
+  /** Serves on one more address. Throws `conflict` where its port cannot be had. */
+  listen(listen: TftpListen): Promise<TftpListener>;
+  /** Stops every listener. */
+  stop(): Promise<void>;
   /** Transfers under way. */
   active(): number;
+}
+
+export interface TftpListener {
+  address: string;
+  port: number;
+  /** Tells the clients of this address, closes their sockets and its own. */
+  stop(): Promise<void>;
 }
 
 /** How often what is due is looked for, while there are transfers: retransmission is this coarse. */
@@ -62,7 +66,7 @@ export function createTftpServer(options: TftpServerOptions): TftpServer {
   const segmenter: Segmenter | undefined = options.segmentation === false ? undefined : createSegmenter();
   const cache = createPacketCache(limits.cacheBytes);
   const admission = createAdmission(limits, keepTime);
-  const listeners: Listener[] = [];
+  const listeners = new Set<Listener>();
   let cancelTick: (() => void) | undefined;
 
   /** Ticks while there are transfers, and not otherwise. */
@@ -214,24 +218,25 @@ export function createTftpServer(options: TftpServerOptions): TftpServer {
     logger.debug("tftp request refused", { client: client.address, file: filename, code, reason });
   }
 
+  function close(listener: Listener): void {
+    if (!listeners.delete(listener)) return;
+    for (const slot of admission.slots()) {
+      if (slot.client.local !== listener.address) continue;
+      slot.transfer?.tell({ kind: "stop" });
+      admission.release(slot);
+    }
+    listener.close();
+  }
+
   return {
-    async start() {
-      try {
-        for (const listen of options.listen)
-          listeners.push(await openListener(listen, segmenter, onDatagram));
-      } catch (error) {
-        this.stop();
-        throw error;
-      }
+    async listen(listen) {
+      const listener = await openListener(listen, segmenter, onDatagram);
+      listeners.add(listener);
+      return { address: listener.address, port: listener.port, stop: async () => close(listener) };
     },
-    stop() {
-      for (const slot of admission.slots()) {
-        slot.transfer?.tell({ kind: "stop" });
-        admission.release(slot);
-      }
-      for (const listener of listeners.splice(0)) listener.close();
+    async stop() {
+      for (const listener of listeners) close(listener);
     },
-    addresses: () => listeners.map(({ address, port }) => ({ address, port })),
     active: () => admission.size(),
   };
 }

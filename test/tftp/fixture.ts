@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createTftpServer, type TftpServerOptions } from "../../src/boot/tftp.server.ts";
 import type { TftpEvent } from "../../src/boot/tftp-events.ts";
+import type { TftpListen } from "../../src/boot/tftp-sockets.server.ts";
 import type { TftpFile, TftpSource } from "../../src/boot/tftp-source.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { silentLogger } from "../../src/platform/logger.ts";
@@ -20,7 +21,10 @@ export const edgeSizes = [0, 1, 511, 512, 513, 1428, 2856, 100_000];
 
 export type Files = Record<string, TftpFile | Uint8Array>;
 
-export async function startServer(files: Files, options: Partial<TftpServerOptions> = {}) {
+export async function startServer(
+  files: Files,
+  { listen = {}, ...options }: Partial<TftpServerOptions> & { listen?: Partial<TftpListen> } = {},
+) {
   const events: TftpEvent[] = [];
   const source: TftpSource = {
     open(path) {
@@ -29,18 +33,15 @@ export async function startServer(files: Files, options: Partial<TftpServerOptio
     },
   };
   const server = createTftpServer({
-    listen: [{ address: "127.0.0.1", port: 0 }],
     source,
     observe: (event) => events.push(event),
     clock: systemClock,
     logger: silentLogger,
     ...options,
   });
-  await server.start();
-  const [where] = server.addresses();
-  if (!where) throw new Error("the server listens nowhere");
+  const { address, port } = await server.listen({ address: "127.0.0.1", port: 0, ...listen });
   const ended = () => events.filter((event) => event.kind === "transfer-ended");
-  return { server, events, ended, ...where };
+  return { server, events, ended, address, port };
 }
 
 export interface ClientResult {
@@ -129,8 +130,8 @@ export async function createRawClient(address = "127.0.0.1") {
   });
   return {
     port: socket.port,
-    send: (packet: Packet | Uint8Array, port: number) =>
-      void socket.send(packet instanceof Uint8Array ? packet : encode(packet), port, "127.0.0.1"),
+    send: (packet: Packet | Uint8Array, port: number, to = "127.0.0.1") =>
+      void socket.send(packet instanceof Uint8Array ? packet : encode(packet), port, to),
     /** The next packet, or `undefined` after `ms` of silence. */
     async next(ms = 2000) {
       if (received.length === 0) {

@@ -9,7 +9,7 @@ afterEach(() => {
 
 async function serve(...[files, options]: Parameters<typeof startServer>) {
   const started = await startServer(files, options);
-  cleanups.push(() => started.server.stop());
+  cleanups.push(() => void started.server.stop());
   return started;
 }
 
