@@ -82,24 +82,20 @@ export async function startBastion(config: DaemonConfig, logger: Logger): Promis
       [createBootRoutes({ files, dispatch, observe: () => {} }), createMachineLabRoutes(machines, clock)],
       logger,
     );
-    const tftpFiles = createTftpFiles(files, openPieces, config.http.port);
-    const openTftp = async (address: string): Promise<Running> => {
-      const { port, singlePort, maxTransfers, maxPerClient } = config.tftp;
-      const server = createTftpServer({
-        listen: [{ address, port }],
-        source: tftpFiles,
-        observe: () => {},
-        clock,
-        logger,
-        limits: { transfers: maxTransfers, perClient: maxPerClient },
-        singlePort,
-      });
-      await server.start();
-      return { stop: async () => server.stop() };
-    };
+    const tftp = createTftpServer({
+      source: createTftpFiles(files, openPieces, config.http.port),
+      limits: { transfers: config.tftp.maxTransfers, perClient: config.tftp.maxPerClient },
+      singlePort: config.tftp.singlePort,
+      observe: () => {},
+      clock,
+      logger,
+    });
     const lab = await followInterfaces(
       config.interfaces,
-      async (address) => [listenTcp(labApp, address, config.http.port, logger), await openTftp(address)],
+      async (address) => [
+        listenTcp(labApp, address, config.http.port, logger),
+        await tftp.listen({ address, port: config.tftp.port }),
+      ],
       clock,
       logger,
     );
@@ -110,6 +106,7 @@ export async function startBastion(config: DaemonConfig, logger: Logger): Promis
     const startedAt = clock.now();
     const listeners = (): Status["listeners"] => [
       ...lab.addresses().map((address) => ({ service: "http", address: `${address}:${config.http.port}` })),
+      ...lab.addresses().map((address) => ({ service: "tftp", address: `${address}:${config.tftp.port}` })),
       ...dhcp.status().map((each) => ({ service: "dhcp", address: `${each.address} (${each.interface})` })),
     ];
     const status = createStatusRoutes(() => ({ pid: process.pid, startedAt, listeners: listeners() }));
