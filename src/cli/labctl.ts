@@ -22,6 +22,10 @@ export const root: Group = defineGroup({
       summary: "check this host: what is missing, what is in the way",
       load: async () => (await import("./doctor.ts")).doctor,
     },
+    proxmox: {
+      summary: "the Proxmox VE clusters: trust, self-test, rights, guests",
+      load: async () => (await import("./proxmox.ts")).proxmox,
+    },
     completion: {
       summary: "the completion script of a shell",
       load: async () => (await import("./completion.ts")).createCompletion(root),

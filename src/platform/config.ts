@@ -52,6 +52,40 @@ const networkInterface = z.strictObject({
   probe: z.boolean().default(true),
 });
 
+/** One Proxmox VE cluster; a single node is a cluster of one. */
+const proxmoxCluster = z.strictObject({
+  /** Its nodes' addresses, `pve1.lab` or `pve1.lab:8006`: the next is used when one is down. */
+  nodes: z.array(z.string().min(1)).min(1, "must name at least one node"),
+  /** One line, `user@realm!tokenid=uuid`; otherwise the credential `proxmox-NAME` or `LABCTL_PROXMOX_NAME_TOKEN`. */
+  tokenFile: absolutePath.optional(),
+  /** The CA that signed the nodes' certificates, for nodes that are not pinned with `labctl proxmox trust`. */
+  caFile: absolutePath.optional(),
+  /** The pool our guests live in. */
+  pool: z
+    .string()
+    .regex(/^[\w./-]+$/)
+    .default("labctl"),
+  storages: z
+    .array(z.string().regex(/^[A-Za-z][\w.-]*$/, "must be the name of a storage"))
+    .default(["local"]),
+  bridges: z.array(z.string().regex(/^[\w.-]{1,15}$/, "must be the name of a bridge")).default(["vmbr0"]),
+  /** The vmid of the template our guests are cloned from. */
+  template: z.int().min(100).max(999_999_999).optional(),
+  /** What the token is to be enough for. */
+  features: z
+    .array(z.enum(["sandboxes", "containers", "backups", "iso", "migration"]))
+    .default(["sandboxes"]),
+});
+
+const proxmox = z.strictObject({
+  clusters: z.record(label, proxmoxCluster).default({}),
+  /** The certificates that were confirmed; default `<dataDir>/proxmox-trust.json`. */
+  trustFile: absolutePath.optional(),
+});
+
+export type ProxmoxConfig = z.output<typeof proxmox>;
+export type ProxmoxClusterConfig = z.output<typeof proxmoxCluster>;
+
 /** `/etc/labctl/config.yaml`. Every key has a default; unknown keys are refused. */
 export const daemonConfigSchema = z.strictObject({
   dataDir: absolutePath.default("/var/lib/labctl"),
@@ -96,6 +130,7 @@ export const daemonConfigSchema = z.strictObject({
       mirrors: z.record(z.string(), z.url()).default({}),
     })
     .prefault({}),
+  proxmox: proxmox.prefault({}),
   /** Templates found here replace the embedded ones of the same path. */
   kickstartDir: absolutePath.default("/etc/labctl/kickstart"),
   /** Disk images and installers; default `<dataDir>/images`. */

@@ -149,7 +149,9 @@ test("a 403 names the privilege, the path and the commands that grant it; a bare
     missing: [{ path: "/vms/101", privileges: ["VM.PowerMgmt"] }],
   });
   expect(denied).toMatchObject({
-    hint: expect.stringContaining("pveum acl modify /vms/101 --roles labctl --tokens 'lab@pve!appliance'"),
+    hint: expect.stringContaining(
+      "pveum acl modify /vms/101 --roles labctl-guests --tokens 'lab@pve!appliance'",
+    ),
   });
   const bare = await caught(poor.provisioning.createVm({ node: "pve1", vmid: parseVmid(400), settings: {} }));
   expect(bare).toMatchObject({ message: expect.stringContaining("wants VM.Allocate on /vms/400") });

@@ -2,7 +2,7 @@ import type { Clock } from "../../platform/clock.ts";
 import { AppError } from "../../platform/errors.ts";
 import type { Logger } from "../../platform/logger.ts";
 import { type CallOptions, type Change, encodeParams, type PveApi, type ReadAnswer } from "./api.ts";
-import { createRing, markDown, markUp, tryOrder } from "./endpoint-ring.ts";
+import { createRing, isDown, markDown, markUp, tryOrder } from "./endpoint-ring.ts";
 import { decodeAnswer } from "./envelope.ts";
 import { PveTimeout, type PveTlsMismatch, PveUnreachable, refusalError } from "./errors.ts";
 import type { Exchange, ExchangeRequest, ExchangeResult } from "./exchange.ts";
@@ -59,10 +59,13 @@ export function createCaller({ exchange, token, clock, logger }: CallerOptions):
   }
 
   function noteUnreached(index: number, why: string, mismatch: PveTlsMismatch | undefined): void {
+    const known = isDown(ring, index, clock.monotonic());
     ring = markDown(ring, index, clock.monotonic());
+    // Once, and not for each of a hundred calls; with no other node to turn to, the error says it all.
+    if (known || exchange.places.length === 1) return;
     const fields = { endpoint: exchange.places[index], why: token.redact(why) };
-    if (mismatch) logger.error("Proxmox node shows another certificate than the pinned one", fields);
-    else logger.warn("Proxmox node cannot be reached", fields);
+    if (mismatch) logger.error("Proxmox node is not trusted and was passed over", fields);
+    else logger.warn("Proxmox node cannot be reached and was passed over", fields);
   }
 
   async function call(call: Call, options: CallOptions): Promise<ReadAnswer> {

@@ -12,12 +12,14 @@ export function createRing(size: number): EndpointRing {
   return { preferred: 0, downUntil: Array.from({ length: size }, () => 0) };
 }
 
+export const isDown = (ring: EndpointRing, index: number, now: number) => (ring.downUntil[index] ?? 0) > now;
+
 /** Which endpoints to try, in order: the preferred one, the others, and last those thought down. */
 export function tryOrder(ring: EndpointRing, now: number): number[] {
   const size = ring.downUntil.length;
   const order = Array.from({ length: size }, (_, step) => (ring.preferred + step) % size);
-  const isDown = (index: number) => (ring.downUntil[index] ?? 0) > now;
-  return [...order.filter((index) => !isDown(index)), ...order.filter(isDown)];
+  const down = (index: number) => isDown(ring, index, now);
+  return [...order.filter((index) => !down(index)), ...order.filter(down)];
 }
 
 export function markDown(ring: EndpointRing, index: number, now: number): EndpointRing {

@@ -123,14 +123,22 @@ export class PveTimeout extends AppError {
   }
 }
 
-/** The host that answered is not the one that was pinned, or its certificate is not the CA's. */
+/** The host that answered is not the one that was pinned, or nothing says that it is ours: no byte was sent. */
 export class PveTlsMismatch extends AppError {
-  constructor(where: string, expected: Fingerprint | undefined, seen: Fingerprint | undefined, why?: string) {
-    const pinned = expected
-      ? `its certificate is ${seen ?? "missing"}, pinned is ${expected}`
-      : (why ?? "not trusted");
-    super("unavailable", `${where} is not the host it should be: ${pinned}; nothing was sent to it`, {
-      hint: `if the node renewed its certificate, compare and save the new one: labctl proxmox trust ${where}`,
+  /** `expected` of a pinned host; `why` of one that the CA file, or nobody, vouches for. */
+  constructor(
+    where: string,
+    trust: { expected: Fingerprint; seen: Fingerprint | undefined } | { why: string },
+  ) {
+    const pinned = "expected" in trust;
+    const reason = pinned
+      ? `is not the host it should be: its certificate is ${trust.seen ?? "missing"}, pinned is ${trust.expected}`
+      : `is not trusted: ${trust.why}`;
+    const confirm = `labctl proxmox trust ${where}`;
+    super("unavailable", `${where} ${reason}; nothing was sent to it`, {
+      hint: pinned
+        ? `if the node renewed its certificate, compare and pin the new one: ${confirm}`
+        : `compare its certificate and pin it: ${confirm}`,
     });
     this.name = "PveTlsMismatch";
   }

@@ -34,19 +34,16 @@ export function createConnector(endpoint: Endpoint, ca: string | undefined, time
       const seen = leafOf(socket)?.fingerprint;
       if (seen === pinned) return callback(null, socket);
       socket.destroy();
-      const mismatch = new PveTlsMismatch(where, pinned, seen);
+      const mismatch = new PveTlsMismatch(where, { expected: pinned, seen });
       callback(new NotConnected(mismatch, mismatch), null);
     });
 }
 
 function createCaConnector(where: string, ca: string | undefined, timeoutMs: number): Connector {
   if (ca === undefined) {
-    const mismatch = new PveTlsMismatch(
-      where,
-      undefined,
-      undefined,
-      "neither a fingerprint nor a CA file is known for it",
-    );
+    const mismatch = new PveTlsMismatch(where, {
+      why: "neither a pinned certificate nor a CA file is known for it",
+    });
     return (_, callback) => callback(new NotConnected(mismatch, mismatch), null);
   }
   const connect = buildConnector({ ca, timeout: timeoutMs, maxCachedSessions: 0 });
@@ -57,7 +54,7 @@ function createCaConnector(where: string, ca: string | undefined, timeoutMs: num
       callback(
         new NotConnected(
           cause,
-          isTrustFault(cause) ? new PveTlsMismatch(where, undefined, undefined, cause.message) : undefined,
+          isTrustFault(cause) ? new PveTlsMismatch(where, { why: cause.message }) : undefined,
         ),
         null,
       );

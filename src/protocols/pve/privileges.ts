@@ -4,14 +4,16 @@ export interface Need {
   privileges: readonly string[];
 }
 
-export const defaultRole = "labctl";
+/** The role of `labctl proxmox role` that grants on such a path. */
+export function roleFor(path: string): string {
+  if (path.startsWith("/storage")) return "labctl-storage";
+  if (path.startsWith("/nodes")) return "labctl-node";
+  return path.startsWith("/sdn") ? "labctl-network" : "labctl-guests";
+}
 
 /** The commands, for a root shell on a node, that would grant what is missing. */
-export function grantCommands(
-  need: Need,
-  owner: { user: string; tokenid: string },
-  role = defaultRole,
-): string[] {
+export function grantCommands(need: Need, owner: { user: string; tokenid: string }): string[] {
+  const role = roleFor(need.path);
   const wanted = need.privileges[0] ?? "";
   return [
     `pveum role modify ${role} --append 1 --privs ${wanted}`,
