@@ -1,4 +1,6 @@
 import { join } from "node:path";
+import { createBootAdminRoutes } from "../boot/admin-routes.ts";
+import { describeFact } from "../boot/boot-fact.ts";
 import { createBootPrograms } from "../boot/boot-programs.client.ts";
 import { createDhcpServer } from "../boot/dhcp.server.ts";
 import { createDispatch } from "../boot/dispatch.ts";
@@ -6,6 +8,9 @@ import { openPieces, statFile } from "../boot/files.client.ts";
 import { createBootFiles, directoryMount } from "../boot/files.ts";
 import { createBootRoutes } from "../boot/lab-routes.ts";
 import { createLeasesRepository } from "../boot/leases-repository.ts";
+import { createBootObserver } from "../boot/observer.ts";
+import { createBootRecord } from "../boot/record.ts";
+import { createRecordRepository } from "../boot/record-repository.ts";
 import { createTftpServer } from "../boot/tftp.server.ts";
 import { createTftpFiles } from "../boot/tftp-files.ts";
 import { createApp } from "../http/app.ts";
@@ -48,7 +53,7 @@ export async function startBastion(config: DaemonConfig, logger: Logger): Promis
           ...(discoveryControl !== undefined && { skipPxeDiscoveryControl: !discoveryControl }),
         };
       },
-      observe: () => {},
+      observe: (event) => observer.dhcp(event),
       clock,
       log: logger,
     });
@@ -66,7 +71,19 @@ export async function startBastion(config: DaemonConfig, logger: Logger): Promis
     started.keep({ stop: async () => stopStallWatch() });
     const stopStallWatch = startStallWatch(machines.reports, clock, logger);
 
-    const dispatch = createDispatch({ orders: machines.orders, observe: () => {}, log: logger });
+    const record = started.keep(
+      await createBootRecord({
+        repository: createRecordRepository(store),
+        clock,
+        log: logger,
+        recorded: (mac, fact) => logger.debug(describeFact(fact), { mac }),
+      }),
+    );
+    const observer = createBootObserver(record, machines.orders, clock.now);
+    const unfollow = observer.follow(bus);
+    started.keep({ stop: async () => unfollow() });
+
+    const dispatch = createDispatch({ orders: machines.orders, observe: observer.script, log: logger });
     const imageDir = config.imageDir ?? join(config.dataDir, "images");
     const files = createBootFiles({
       programs: createBootPrograms(),
@@ -79,14 +96,17 @@ export async function startBastion(config: DaemonConfig, logger: Logger): Promis
       stat: statFile,
     });
     const labApp = createApp(
-      [createBootRoutes({ files, dispatch, observe: () => {} }), createMachineLabRoutes(machines, clock)],
+      [
+        createBootRoutes({ files, dispatch, observe: observer.fetched }),
+        createMachineLabRoutes(machines, clock),
+      ],
       logger,
     );
     const tftp = createTftpServer({
       source: createTftpFiles(files, openPieces, config.http.port),
       limits: { transfers: config.tftp.maxTransfers, perClient: config.tftp.maxPerClient },
       singlePort: config.tftp.singlePort,
-      observe: () => {},
+      observe: observer.tftp,
       clock,
       logger,
     });
@@ -109,11 +129,17 @@ export async function startBastion(config: DaemonConfig, logger: Logger): Promis
       ...lab.addresses().map((address) => ({ service: "tftp", address: `${address}:${config.tftp.port}` })),
       ...dhcp.status().map((each) => ({ service: "dhcp", address: `${each.address} (${each.interface})` })),
     ];
+    const boots = createBootAdminRoutes({
+      record,
+      orders: machines.orders,
+      now: clock.now,
+      timeOf: timeOfDay,
+    });
     const status = createStatusRoutes(() => ({ pid: process.pid, startedAt, listeners: listeners() }));
     // Last: whoever finds the socket finds everything else running.
     started.keep(
       await listenUnix(
-        createApp([status, createMachineAdminRoutes(machines)], logger),
+        createApp([status, createMachineAdminRoutes(machines), boots], logger),
         config.adminSocket,
         logger,
       ),
@@ -125,3 +151,6 @@ export async function startBastion(config: DaemonConfig, logger: Logger): Promis
     throw error;
   }
 }
+
+/** On this host's clock, as its administrator reads it: `12:01:03`. */
+const timeOfDay = (at: number) => new Date(at).toTimeString().slice(0, 8);
