@@ -10,6 +10,10 @@ export const root: Group = defineGroup({
       summary: "start, stop and look at the appliance on this host",
       load: async () => (await import("./init.ts")).init,
     },
+    provision: {
+      summary: "machines: what there is, what is installed on them, and how it goes",
+      load: async () => (await import("./provision.ts")).provision,
+    },
     version: {
       summary: "version, commit and build date",
       load: async () => (await import("./version.ts")).version,

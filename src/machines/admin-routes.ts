@@ -11,10 +11,9 @@ import {
   type machineListSchema,
   type machineLogsSchema,
 } from "./api.ts";
-import { total } from "./expectation.ts";
 import { findOperatingSystem } from "./operating-systems.ts";
 import type { Machine, Machines } from "./service.ts";
-import { type Stage, stagesOf } from "./stage.ts";
+import { stagesOf } from "./stage.ts";
 
 /** What administrators ask and order, on the admin listener. A machine is named by any of its MACs or its name. */
 export function createMachineAdminRoutes(machines: Machines): Routes {
@@ -24,12 +23,11 @@ export function createMachineAdminRoutes(machines: Machines): Routes {
     const installs = machines.installsOf(machine.mac);
     const view = toView(machine);
     const current = installs.find(({ id }) => id === view.installId);
-    const expected = current && machines.expectationsFor(current.os);
     const system = current && findOperatingSystem(current.os);
     return {
       ...view,
-      stages: withExpectations(machines.logs.view(machine).stages, expected),
-      expected: expected?.get(total),
+      stages: machines.logs.stagesOf(machine),
+      expectations: current === undefined ? {} : Object.fromEntries(machines.expectationsFor(current.os)),
       knownStages: system === undefined ? [] : [...stagesOf[system.family]],
       installs: installs.map(({ mac: _, spec, ...install }) => ({
         ...install,
@@ -97,13 +95,6 @@ function toView({ state, ...machine }: Machine): MachineView {
     stage: "stage" in state ? state.stage : undefined,
     reason: state.kind === "failed" ? state.reason : undefined,
   };
-}
-
-function withExpectations(
-  stages: readonly Stage[],
-  expected: ReturnType<Machines["expectationsFor"]> | undefined,
-): MachineDetail["stages"] {
-  return stages.map((stage) => ({ ...stage, expected: expected?.get(stage.name) }));
 }
 
 async function readBody<Schema extends z.ZodType>(

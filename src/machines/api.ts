@@ -61,8 +61,6 @@ const stageSchema = z.object({
   startedAt: time,
   endedAt: time.optional(),
   message: z.string().optional(),
-  /** What past installs of the same system took for it. */
-  expected: expectationSchema.optional(),
 });
 
 export const machineSchema = z.object({
@@ -114,8 +112,8 @@ const installSchema = z.object({
 export const machineDetailSchema = machineSchema.extend({
   /** Of the current install. */
   stages: z.array(stageSchema),
-  /** Of the whole install. */
-  expected: expectationSchema.optional(),
+  /** What past installs of the same system took, by stage and in `total`. */
+  expectations: z.record(z.string(), expectationSchema),
   /** All its stages, in their order, where the system is known. */
   knownStages: z.array(z.string()),
   /** Newest first. */

@@ -45,6 +45,7 @@ export interface InstallLogs {
   /** Resolves once the lines are durable. @throws `too-large`, `too-many`, `conflict` when the install has ended. */
   append(claim: Claim, lines: readonly LogLine[]): Promise<Appended>;
   view(machine: Machine): InstallLogView;
+  stagesOf(machine: Machine): Stage[];
   follow(machine: Machine, after: number, lines: boolean): ReadableStream<Uint8Array>;
   /** When this install last gave a sign of life; `undefined` when not since this program started. */
   heardAt(mac: Mac): number | undefined;
@@ -128,8 +129,8 @@ export function createInstallLogs({
 
   /** The next part of what a follower has missed, of the machine's current install. */
   function readOn(mac: Mac, after: number, withLines: boolean) {
-    const state = registry.byMac(mac)?.state;
-    const installId = state && "installId" in state ? state.installId : undefined;
+    const machine = registry.byMac(mac);
+    const installId = machine && installOf(machine);
     if (installId === undefined) return undefined;
     const batches = withLines ? repository.batchesAfter(store.read, mac, after, readAhead) : [];
     const reached = batches.at(-1);
@@ -146,6 +147,11 @@ export function createInstallLogs({
     ].sort((a, b) => a.event - b.event);
     const last = Math.max(pieces.at(-1)?.last ?? 0, reached ? lastEvent(reached) : 0);
     return last <= after ? undefined : { text: pieces.map(({ text }) => text).join(""), event: last };
+  }
+
+  function stagesOf(machine: Machine): Stage[] {
+    const installId = installOf(machine);
+    return installId === undefined ? [] : foldStages(repository.reportsOf(store.read, installId));
   }
 
   return {
@@ -178,8 +184,9 @@ export function createInstallLogs({
       }
       return { accepted, duplicates: lines.length - accepted };
     },
-    view({ mac, state }) {
-      const installId = "installId" in state ? state.installId : undefined;
+    view(machine) {
+      const { mac } = machine;
+      const installId = installOf(machine);
       if (installId === undefined) {
         return { installId, stages: [], lines: [], total: 0, gaps: [], lost: 0 };
       }
@@ -192,13 +199,14 @@ export function createInstallLogs({
       );
       return {
         installId,
-        stages: foldStages(repository.reportsOf(store.read, installId)),
+        stages: stagesOf(machine),
         lines: lines.slice(-ringLines).sort((a, b) => a.seq - b.seq),
         total: batches.at(-1)?.installTotal ?? 0,
         gaps: gaps.map(([first, last]) => ({ from: first, to: last })),
         lost,
       };
     },
+    stagesOf,
     follow: ({ mac }, after, withLines) =>
       feed.follow(
         mac,
@@ -208,6 +216,8 @@ export function createInstallLogs({
     heardAt: (mac) => heard.get(mac),
   };
 }
+
+const installOf = ({ state }: Machine) => ("installId" in state ? state.installId : undefined);
 
 const lastEvent = ({ event, lines }: LogBatch) => event + lines.length - 1;
 

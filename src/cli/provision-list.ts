@@ -1,0 +1,63 @@
+import { type MachineView, machineListSchema } from "../machines/api.ts";
+import { defineCommand, outputFlag } from "./define.ts";
+import { type Column, formatAge, note, printRecords } from "./output.ts";
+import { connect, outputFormat } from "./settings.ts";
+
+export const machinePath = (machine: string) => `/api/v1/machines/${encodeURIComponent(machine)}`;
+
+export const machineArgument = {
+  type: "positional",
+  required: true,
+  description: "MAC address or name",
+} as const;
+
+/** Binary units, as memory is counted: `16 GiB`. */
+export const formatMemory = (bytes: number | undefined) =>
+  bytes === undefined ? undefined : `${Math.round((bytes / 2 ** 30) * 10) / 10} GiB`;
+
+/** Decimal units, as disks are sold: `480 GB`. */
+export function formatDisk(bytes: number | undefined): string | undefined {
+  if (bytes === undefined) return undefined;
+  return bytes >= 1e12 ? `${Math.round(bytes / 1e11) / 10} TB` : `${Math.round(bytes / 1e8) / 10} GB`;
+}
+
+/** `packages`, or why it is not going on. */
+export const stateDetail = ({ state, stage, reason }: MachineView) =>
+  state === "failed" ? [stage, reason].filter((each) => each !== undefined).join(": ") : stage;
+
+const columns: Column<MachineView>[] = [
+  { title: "MAC", value: ({ mac }) => mac },
+  { title: "NAME", value: ({ name }) => name },
+  { title: "STATE", value: ({ state }) => state },
+  { title: "FOR", value: ({ since }) => formatAge(Date.now() - since) },
+  { title: "STAGE", value: stateDetail },
+  { title: "PRODUCT", value: ({ summary }) => summary?.product },
+  { title: "CPUS", value: ({ summary }) => summary?.threads },
+  { title: "MEMORY", value: ({ summary }) => formatMemory(summary?.memoryBytes) },
+  {
+    title: "DISKS",
+    value: ({ summary }) => summary?.disks.map(({ sizeBytes }) => formatDisk(sizeBytes) ?? "?").join(" "),
+  },
+];
+
+export const list = defineCommand({
+  summary: "the machines, with their state",
+  example: "labctl provision list --state discovered -o json",
+  args: {
+    state: {
+      type: "enum",
+      options: ["discovered", "queued", "installing", "installed", "failed", "stalled"],
+      description: "only those in this state",
+    },
+    ...outputFlag,
+  },
+  run: async ({ state, output }) => {
+    const format = outputFormat(output);
+    const { machines } = await connect().get("/api/v1/machines", machineListSchema);
+    const wanted = state === undefined ? machines : machines.filter((machine) => machine.state === state);
+    printRecords(wanted, columns, format);
+    if (wanted.length === 0 && format === "table") {
+      note("no machine yet: switch one on with network boot first; labctl doctor checks this side");
+    }
+  },
+});
