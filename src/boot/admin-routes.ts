@@ -1,14 +1,14 @@
 import { Hono } from "hono";
 import { z } from "zod";
 import type { AppEnv, Routes } from "../http/app.ts";
-import type { BootOrders } from "../machines/service.ts";
+import type { BootOrders, Machines } from "../machines/service.ts";
 import { AppError } from "../platform/errors.ts";
-import { parseMac } from "../platform/mac.ts";
+import { readMac } from "../platform/mac.ts";
 import { bootFactSchema, describeFact } from "./boot-fact.ts";
 import type { BootRecord } from "./record.ts";
 import { decideVerdict } from "./verdict.ts";
 
-/** What `GET /api/v1/machines/:mac/boot` answers, newest boot first. Times are milliseconds since the epoch. */
+/** What `GET /api/v1/machines/:machine/boot` answers, newest boot first. Times are milliseconds since the epoch. */
 export const bootRecordSchema = z.object({
   mac: z.string(),
   boots: z.array(
@@ -39,16 +39,18 @@ export type BootRecordAnswer = z.output<typeof bootRecordSchema>;
 
 export interface BootAdminDeps {
   record: Pick<BootRecord, "boots">;
-  orders: Pick<BootOrders, "primaryMac">;
+  machines: Pick<Machines, "find"> & { orders: Pick<BootOrders, "primaryMac"> };
   now(): number;
   /** A time of day as whoever reads the verdict has it on the wall: `12:01:03`. */
   timeOf(at: number): string;
 }
 
-export function createBootAdminRoutes({ record, orders, now, timeOf }: BootAdminDeps): Routes {
-  return new Hono<AppEnv>().get("/api/v1/machines/:mac/boot", async (context) => {
-    const asked = parseMac(context.req.param("mac"));
-    const mac = orders.primaryMac(asked) ?? asked;
+export function createBootAdminRoutes({ record, machines, now, timeOf }: BootAdminDeps): Routes {
+  return new Hono<AppEnv>().get("/api/v1/machines/:machine/boot", async (context) => {
+    const word = context.req.param("machine");
+    const asked = readMac(word);
+    // A machine that never came as far as its discovery has a record, and no name.
+    const mac = asked === undefined ? machines.find(word).mac : (machines.orders.primaryMac(asked) ?? asked);
     const boots = await record.boots(mac);
     if (boots.length === 0) {
       throw new AppError("not-found", `no boot of ${mac} was recorded`, {

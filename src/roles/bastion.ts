@@ -129,12 +129,7 @@ export async function startBastion(config: DaemonConfig, logger: Logger): Promis
       ...lab.addresses().map((address) => ({ service: "tftp", address: `${address}:${config.tftp.port}` })),
       ...dhcp.status().map((each) => ({ service: "dhcp", address: `${each.address} (${each.interface})` })),
     ];
-    const boots = createBootAdminRoutes({
-      record,
-      orders: machines.orders,
-      now: clock.now,
-      timeOf: timeOfDay,
-    });
+    const boots = createBootAdminRoutes({ record, machines, now: clock.now, timeOf: timeOfDay });
     const status = createStatusRoutes(() => ({ pid: process.pid, startedAt, listeners: listeners() }));
     // Last: whoever finds the socket finds everything else running.
     started.keep(
