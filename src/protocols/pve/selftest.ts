@@ -44,18 +44,21 @@ export async function* runSelftest(plan: SelftestPlan): AsyncGenerator<SelftestF
     const away = found
       .filter(({ status }) => status !== "online")
       .map(({ node, status }) => `${node} is ${status}`);
-    const names = found.map(({ node }) => node);
+    const names = {
+      all: found.map(({ node }) => node),
+      online: found.filter(({ status }) => status === "online").map(({ node }) => node),
+    };
     if (away.length > 0)
       return [warn("nodes", away.join(", "), "start it, or take it out of the cluster"), names];
-    return [ok("nodes", names.join(", ")), names];
+    return [ok("nodes", names.all.join(", ")), names];
   });
   yield nodes.finding;
   if (version.value === undefined || nodes.value === undefined) return;
   for (const storage of scope.storages) {
-    for (const node of nodes.value)
+    for (const node of nodes.value.online)
       yield (await attempt(`storage ${storage}`, () => checkStorage(client, node, storage))).finding;
   }
-  yield (await attempt("privileges", () => checkPrivileges(plan, version.value ?? 9, nodes.value ?? [])))
+  yield (await attempt("privileges", () => checkPrivileges(plan, version.value ?? 9, nodes.value?.all ?? [])))
     .finding;
   if (plan.template !== undefined)
     yield (await attempt("template", () => checkTemplate(plan, plan.template))).finding;
