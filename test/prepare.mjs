@@ -40,6 +40,11 @@ const packages = [
   ["zstd", "demo test os", "compressed images"],
   ["cpio", "demo test os", "initramfs"],
   ["kmod", "demo test os", "module dependencies"],
+  // The boot ISO.
+  ["xorriso", "test", "ISO images"],
+  ["isolinux", "test", "BIOS boot loader of the ISO"],
+  ["syslinux-common", "test", "BIOS boot loader of the ISO"],
+  ["mtools", "test", "EFI boot image of the ISO"],
   // Real clients.
   ["curl", "demo test os", "HTTP client"],
   ["udhcpc", "test", "DHCP client"],

@@ -7,10 +7,13 @@
 script=/run/labctl/install-script
 export LABCTL_TOKEN LABCTL_URL LABCTL_MAC
 
-# report_failure STAGE MESSAGE: best effort, an hour would not help
+# The script tells of its own failures (kickstart/lib/report.sh) and leaves this mark when it did.
+told=/run/labctl-report/failed
+
+# report_failure MESSAGE: a few attempts, more would not help. The number is beyond any the script uses.
 report_failure() {
-  jq --null-input --compact-output --arg stage "$1" --arg message "$2" \
-    '{seq: (now | floor), stage: $stage, state: "failed", message: $message[0:1000]}' >/run/labctl/failure.json
+  jq --null-input --compact-output --arg message "$1" \
+    '{seq: 1000000, stage: "boot", state: "failed", message: $message[0:1500]}' >/run/labctl/failure.json
   attempt=1
   while [ "$attempt" -le 6 ]; do
     request --request POST --header "Authorization: Bearer $LABCTL_TOKEN" \
@@ -41,6 +44,7 @@ until fetch && [ "$(status)" = 200 ]; do
       ;;
   esac
   if [ "$attempt" -ge 20 ]; then
+    report_failure "the install script cannot be fetched: $(problem)"
     fail "the install script cannot be fetched: $(problem)" "$LABCTL_URL did not answer in $attempt attempts"
   fi
   say "the install script is not to be had ($(problem)), attempt $attempt"
@@ -60,7 +64,7 @@ status=$?
 sleep 1
 if [ "$status" -ne 0 ]; then
   reason=$(tail -n 15 "$log")
-  report_failure install "the install script ended with status $status: $(printf '%s' "$reason" | tail -n 3)"
+  [ -e "$told" ] || report_failure "the install script ended with status $status: $(printf '%s' "$reason" | tail -n 3)"
   fail "the install failed: its script ended with status $status" "$reason"
 fi
 say 'installed'
