@@ -12,8 +12,8 @@ export const statFile: BootFilesDeps["stat"] = async (path) => {
   }
 };
 
-/** The HTTP answer with the file or a part of it. Files on disk go from the kernel to the socket. */
-export function fileResponse(file: BootFile, method: string, conditions: Conditions): Response {
+/** The HTTP answer with the file or a part of it, out of `held` where it is in memory; else from disk to socket. */
+export function fileResponse(file: BootFile, method: string, conditions: Conditions, held?: Blob): Response {
   const size = file.kind === "bytes" ? file.bytes.length : file.size;
   const modified = file.kind === "disk" ? file.modified : undefined;
   const part = decidePart(conditions, { size, etag: file.etag, modified });
@@ -34,13 +34,13 @@ export function fileResponse(file: BootFile, method: string, conditions: Conditi
   if (part.kind === "range") headers["content-range"] = `bytes ${first}-${end - 1}/${size}`;
   const status = part.kind === "range" ? 206 : 200;
   headers["content-length"] = String(end - first);
-  return new Response(method === "HEAD" ? null : content(file, first, end), { status, headers });
+  return new Response(method === "HEAD" ? null : content(file, first, end, held), { status, headers });
 }
 
-function content(file: BootFile, first: number, end: number): Blob | Uint8Array<ArrayBuffer> {
+function content(file: BootFile, first: number, end: number, held?: Blob): Blob | Uint8Array<ArrayBuffer> {
   // checked: a program's bytes never lie in shared memory
   if (file.kind === "bytes") return file.bytes.subarray(first, end) as Uint8Array<ArrayBuffer>;
-  const whole = Bun.file(file.path);
+  const whole = held ?? Bun.file(file.path);
   return end - first === file.size ? whole : whole.slice(first, end);
 }
 

@@ -4,6 +4,7 @@ import { AppError } from "../platform/errors.ts";
 import type { Dispatch } from "./dispatch.ts";
 import { fileResponse } from "./files.client.ts";
 import type { BootFiles } from "./files.ts";
+import type { WholeFiles } from "./whole-files.client.ts";
 
 /** A file was asked for over HTTP. */
 export interface FileFetched {
@@ -19,6 +20,7 @@ export interface FileFetched {
 export interface BootRoutesDeps {
   files: BootFiles;
   dispatch: Pick<Dispatch, "script">;
+  wholeFiles: Pick<WholeFiles, "read">;
   observe(fetched: FileFetched): void;
 }
 
@@ -28,7 +30,7 @@ const filePath = new RegExp(`^/(boot\\.ipxe|autoexec\\.ipxe|(${folders.join("|")
 const large = 1 << 20;
 
 /** What machines fetch while they boot: programs, scripts, kernels, images. Mount it before the others. */
-export function createBootRoutes({ files, dispatch, observe }: BootRoutesDeps): Routes {
+export function createBootRoutes({ files, dispatch, wholeFiles, observe }: BootRoutesDeps): Routes {
   const serveFile = async (context: Context<AppEnv>) => {
     const { env, req } = context;
     const file = await files.open(req.path, env);
@@ -39,12 +41,14 @@ export function createBootRoutes({ files, dispatch, observe }: BootRoutesDeps): 
       observe({ ...fetched, status: 404, size: 0 });
       throw new AppError("not-found", `there is no boot file ${req.path.slice(0, 200)}`);
     }
-    const response = fileResponse(file, method, {
+    const grub = req.header("user-agent")?.startsWith("GRUB ") === true && file.kind === "disk";
+    const conditions = {
       range,
       ifRange: req.header("if-range"),
       ifNoneMatch: req.header("if-none-match"),
       ifModifiedSince: req.header("if-modified-since"),
-    });
+    };
+    const response = fileResponse(file, method, conditions, grub ? await wholeFiles.read(file) : undefined);
     const size = method === "HEAD" ? 0 : Number(response.headers.get("content-length") ?? 0);
     if (size > large) env.untimed();
     observe({ ...fetched, status: response.status, size });

@@ -13,6 +13,7 @@ import { createBootRecord } from "../boot/record.ts";
 import { createRecordRepository } from "../boot/record-repository.ts";
 import { createTftpServer } from "../boot/tftp.server.ts";
 import { createTftpFiles } from "../boot/tftp-files.ts";
+import { createWholeFiles } from "../boot/whole-files.client.ts";
 import { createApp } from "../http/app.ts";
 import { listenTcp, listenUnix } from "../http/listener.server.ts";
 import { createStatusRoutes, type Status } from "../http/status-routes.ts";
@@ -95,9 +96,10 @@ export async function startBastion(config: DaemonConfig, logger: Logger): Promis
       },
       stat: statFile,
     });
+    const wholeFiles = started.keep(createWholeFiles(clock));
     const labApp = createApp(
       [
-        createBootRoutes({ files, dispatch, observe: observer.fetched }),
+        createBootRoutes({ files, dispatch, wholeFiles, observe: observer.fetched }),
         createMachineLabRoutes(machines, clock),
       ],
       logger,

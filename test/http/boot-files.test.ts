@@ -7,9 +7,11 @@ import { createDispatch, type ScriptServed } from "../../src/boot/dispatch.ts";
 import { statFile } from "../../src/boot/files.client.ts";
 import { createBootFiles, directoryMount } from "../../src/boot/files.ts";
 import { createBootRoutes, type FileFetched } from "../../src/boot/lab-routes.ts";
+import { createWholeFiles, type WholeFiles } from "../../src/boot/whole-files.client.ts";
 import { createApp } from "../../src/http/app.ts";
 import { type Listener, listenTcp } from "../../src/http/listener.server.ts";
 import type { BootOrder, BootRequest } from "../../src/machines/service.ts";
+import { createManualClock } from "../../src/platform/clock.ts";
 import { AppError } from "../../src/platform/errors.ts";
 import { silentLogger } from "../../src/platform/logger.ts";
 import { parseMac } from "../../src/platform/mac.ts";
@@ -18,6 +20,8 @@ const mac = parseMac("52:54:00:12:34:56");
 const payload = crypto.getRandomValues(new Uint8Array(60_000));
 let directory: string;
 let listener: Listener;
+let wholeFiles: WholeFiles;
+const clock = createManualClock();
 let base: string;
 let orderFor: (request: BootRequest) => Promise<BootOrder>;
 const asked: BootRequest[] = [];
@@ -56,13 +60,15 @@ beforeAll(() => {
     },
     stat: statFile,
   });
-  const routes = createBootRoutes({ files, dispatch, observe: (each) => fetched.push(each) });
+  wholeFiles = createWholeFiles(clock);
+  const routes = createBootRoutes({ files, dispatch, wholeFiles, observe: (each) => fetched.push(each) });
   listener = listenTcp(createApp([routes], silentLogger), "127.0.0.1", 0, silentLogger);
   base = `http://127.0.0.1:${listener.port}`;
   orderFor = () => Promise.resolve(discover);
 });
 afterAll(async () => {
   await listener.stop();
+  await wholeFiles.stop();
   rmSync(directory, { recursive: true });
 });
 
@@ -82,8 +88,9 @@ async function curl(path: string, ...args: string[]) {
     headers.set(name.toLowerCase(), value);
   }
   const body = output.subarray(end + 4);
+  const spelled = lines.map((line) => line.split(":")[0]);
   const exit = await child.exited;
-  return { exit, status: Number(first.split(" ")[1]), headers, body, text: () => body.toString() };
+  return { exit, status: Number(first.split(" ")[1]), headers, spelled, body, text: () => body.toString() };
 }
 
 const kernel = "/ram/x86_64/vmlinuz";
@@ -267,6 +274,28 @@ test("GRUB gets the same decision under the name it was told to ask for", async 
   expect((await curl("/grub/grub.cfg")).text()).toContain("/grub/machine/$net_default_mac/$grub_cpu.cfg");
   expect((await curl("/grub/machine/00:00/x86_64.cfg")).status).toBe(404);
   expect((await curl(`/grub/machine/${mac}/sparc64.cfg`)).text()).toContain("nothing to boot");
+});
+
+test("GRUB gets the length of every file in the one spelling it reads: it verifies nothing of unknown length", async () => {
+  for (const path of [kernel, program, "/grub/grub.cfg"]) {
+    const file = await curl(path, "-A", "GRUB 2.12-9+deb13u2");
+    expect(file.spelled).toContain("Content-Length");
+    expect(file.headers.get("content-length")).toBe(String(file.body.length));
+    if (path === kernel) expect(Buffer.compare(file.body, payload)).toBe(0);
+  }
+  const part = await curl(kernel, "-A", "GRUB 2.12-9+deb13u2", "-r", "10-19");
+  expect(Buffer.compare(part.body, payload.subarray(10, 20))).toBe(0);
+});
+
+test("a file that has changed is read anew for GRUB, held or not", async () => {
+  const path = join(directory, "ram/x86_64/changing");
+  for (const content of ["first", "second one"]) {
+    writeFileSync(path, content);
+    const file = await curl("/ram/x86_64/changing", "-A", "GRUB 2.12");
+    expect(file.text()).toBe(content);
+  }
+  clock.advance(61_000);
+  expect((await curl("/ram/x86_64/changing", "-A", "GRUB 2.12")).text()).toBe("second one");
 });
 
 test("what was handed out and fetched is told to the boot record", async () => {
