@@ -160,6 +160,44 @@ test("vendor types stop at their edge", () => {
   expect(wrong).toEqual([]);
 });
 
+test("TLS without verification is for the one file that checks a pinned certificate by itself", () => {
+  const wrong = breaches((source) => {
+    // A server may ask for certificates and judge them later; that is no client trusting a stranger.
+    const unchecked = /rejectUnauthorized:\s*(?!true\b)|NODE_TLS_REJECT_UNAUTHORIZED/.test(
+      withoutComments(source.text),
+    );
+    if (!unchecked || /requestCert:\s*true/.test(source.text)) return [];
+    return source.path === "src/protocols/pve/pinned-tls.client.ts" ? [] : ["switches verification off"];
+  });
+  expect(wrong).toEqual([]);
+});
+
+test("undici is imported by its file: under its bare name Bun's stand-in ignores the connector", () => {
+  const wrong = breaches((source) =>
+    source.imports
+      .filter(({ from }) => /^undici(?!\/index\.js$)/.test(from))
+      .map(({ from }) => `imports ${from}`),
+  );
+  expect(wrong).toEqual([]);
+});
+
+const runsCommands = (source: Source) =>
+  source.imports.some(({ from }) => /^(node:)?child_process$/.test(from)) ||
+  /\bBun\.(spawn|spawnSync|\$)|import \{[^}]*\$[^}]*\} from "bun"/.test(withoutComments(source.text));
+const speaksHttp = (source: Source) =>
+  source.imports.some(({ from }) => /^(undici|(node:)?https?2?$)|^src\/protocols\/pve\//.test(from)) ||
+  /\bfetch\(/.test(withoutComments(source.text));
+
+test("what talks to Proxmox runs no commands, and what runs commands on a host talks to no HTTP server", () => {
+  const wrong = breaches((source) => {
+    if (source.path.startsWith("src/protocols/pve/")) return runsCommands(source) ? ["runs commands"] : [];
+    return source.path.startsWith("src/agent/") && runsCommands(source) && speaksHttp(source)
+      ? ["runs commands and speaks HTTP"]
+      : [];
+  });
+  expect(wrong).toEqual([]);
+});
+
 test("only cli/ prints, and only cli/ and main end the process", () => {
   const wrong = breaches((source) => {
     if (source.path.startsWith("src/cli/") || source.path === "src/main.ts") return [];

@@ -58,6 +58,8 @@ const packages = [
   ["atftp", "test", "TFTP client"],
   ["busybox", "test", "TFTP client"],
   // Third-party judges.
+  ["python3-proxmoxer", "test", "another client of the Proxmox VE API"],
+  ["python3-requests", "test", "what python3-proxmoxer speaks HTTPS with"],
   ["shellcheck", "test", "judge of shell scripts"],
   // What installers run on the machine, run here on disks made of files.
   ["busybox", "test", "the shell of Debian's installer"],

@@ -8,6 +8,7 @@
  * LABCTL_CI=1 widens the set of virtual machines.
  */
 import { join } from "node:path";
+import { tokens } from "./fake-pve/lab.ts";
 import { buildExecutable, buildRam } from "./lab/artifacts.ts";
 import { addCounts, type Counts, noCounts, readCounts, summary } from "./summary.ts";
 
@@ -66,24 +67,41 @@ async function run(list: string[], extra: Record<string, string>): Promise<void>
     cwd: top,
     env: { ...process.env, PATH: path, ...extra },
     stdin: "ignore",
-    stdout: "inherit",
+    stdout: "pipe",
     stderr: "pipe",
   });
   const forward = (signal: NodeJS.Signals) => child.kill(signal);
   process.once("SIGINT", forward);
   process.once("SIGTERM", forward);
-  const decoder = new TextDecoder();
-  let output = "";
-  for await (const chunk of child.stderr) {
-    process.stderr.write(chunk);
-    output += decoder.decode(chunk, { stream: true });
-  }
+  const [output, said] = await Promise.all([
+    passOn(child.stderr, process.stderr),
+    passOn(child.stdout, process.stdout),
+  ]);
   const status = await child.exited;
   process.off("SIGINT", forward);
   process.off("SIGTERM", forward);
   for (const line of output.split("\n")) if (line.startsWith("(skip)")) skipped.push(line.slice(7));
   const counts = readCounts(output, status === 0);
+  if (showsSecret(output + said)) {
+    console.log("failed: the output shows the secret of a token");
+    counts.failed++;
+  }
   if (counts.failed > 0) console.log(`failed: ${list.length === 1 ? list[0] : `${list.length} files`}`);
   total = addCounts(total, counts);
   if (child.signalCode !== null) process.exit(130);
+}
+
+async function passOn(from: AsyncIterable<Uint8Array>, to: NodeJS.WriteStream): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const chunk of from) {
+    to.write(chunk);
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text;
+}
+
+/** Whether a token that the tests work with was printed by anything, anywhere. */
+function showsSecret(text: string): boolean {
+  return Object.values(tokens).some((token) => text.includes(token.slice(token.indexOf("=") + 1)));
 }
