@@ -20,6 +20,8 @@ const limits = {
 };
 const flushEvery = 500;
 const flushAt = 2000;
+/** Mere counts wait longer: ten thousand machines asking again and again change ten thousand rows each time. */
+const countEvery = 5000;
 /** Nothing joins a boot that was silent for so long (milliseconds); firmware that starts over is sooner a new one. */
 const forgottenAfter = 3_600_000;
 const firmwarePatience = 120_000;
@@ -58,6 +60,7 @@ export async function createBootRecord(deps: BootRecordDeps): Promise<BootRecord
   const { repository, clock, log, recorded } = deps;
   const open = createLatest<Mac, OpenBoot>(limits.open);
   const waiting = new Map<string, Stored>();
+  const counted = new Map<Stored, OpenBoot>();
   const touched = new Map<number, BootHead>();
   const begun = new Set<Mac>();
   let droppedInAll = 0;
@@ -104,7 +107,7 @@ export async function createBootRecord(deps: BootRecordDeps): Promise<BootRecord
     if (last && isSame(last.fact, fact)) {
       last.times++;
       last.lastAt = fact.at;
-      write(boot, last);
+      if (counted.size < limits.waiting) counted.set(last, boot);
       return;
     }
     const stored: Stored = { bootId: head.id, seq: boot.nextSeq, fact, times: 1, lastAt: fact.at };
@@ -146,7 +149,16 @@ export async function createBootRecord(deps: BootRecordDeps): Promise<BootRecord
     }
   }
 
-  const stopFlushing = clock.every(flushEvery, () => void flush());
+  function flushCounts(): Promise<void> {
+    for (const [stored, boot] of counted) write(boot, stored);
+    counted.clear();
+    return flush();
+  }
+
+  const stops = [
+    clock.every(flushEvery, () => void flush()),
+    clock.every(countEvery, () => void flushCounts()),
+  ];
 
   return {
     add(mac, fact) {
@@ -156,13 +168,13 @@ export async function createBootRecord(deps: BootRecordDeps): Promise<BootRecord
       append(known && !startsOver(known.head, fact) ? known : begin(mac, fact.at), fact);
     },
     async boots(mac) {
-      await flush();
+      await flushCounts();
       return repository.boots(mac, limits.perMachine);
     },
     dropped: () => droppedInAll,
     async stop() {
-      stopFlushing();
-      await flush();
+      for (const stop of stops) stop();
+      await flushCounts();
     },
   };
 }
