@@ -1,0 +1,170 @@
+import type { Clock } from "../platform/clock.ts";
+import { AppError } from "../platform/errors.ts";
+import type { Logger } from "../platform/logger.ts";
+import { type Image, type ImageFile, imageName, type Report } from "./model.ts";
+import type { ImageRepository } from "./repository.ts";
+
+/** The files behind the catalogue; names were checked before they come here. */
+export interface ImageFiles {
+  beginUpload(): Promise<string>;
+  /** The upload's size after it. @throws `conflict` unless `offset` is its size before. */
+  appendUpload(upload: string, offset: number, piece: Uint8Array): Promise<number>;
+  /** Turns an upload into the disk `name` and removes the upload. */
+  importDisk(
+    upload: string,
+    name: string,
+    sha256: string | undefined,
+    report: Report,
+  ): Promise<Pick<Image, "size" | "sha256" | "rawSize" | "compression">>;
+  fetchInstaller(
+    os: string,
+    mirrors: Record<string, string>,
+    report: Report,
+    signal: AbortSignal,
+  ): Promise<{ files: ImageFile[]; source: string }>;
+  hashDisk(name: string, report: Report): Promise<{ sha256: string; size: number }>;
+  hashInstaller(os: string, file: string, report: Report): Promise<{ sha256: string; size: number }>;
+  remove(kind: Image["kind"], name: string): Promise<void>;
+}
+
+export interface Images {
+  list(): Image[];
+  /** A disk image, as an install wants it; `undefined` when the catalogue has none of that name. */
+  find(name: string): InstallableImage | undefined;
+  beginUpload(): Promise<string>;
+  appendUpload(upload: string, offset: number, piece: Uint8Array): Promise<number>;
+  /** Makes an upload an image. @throws `conflict` for a name that is taken, unless `replace`. */
+  add(name: string, wanted: AddImage, report: Report): Promise<Image>;
+  /** Fetches a distribution's network installer; again, to refresh it. */
+  pull(os: string, report: Report, signal: AbortSignal): Promise<Image>;
+  /** Reads the files and compares. @throws `failed`, naming the file that is not what it was. */
+  verify(name: string, report: Report): Promise<Image>;
+  remove(name: string): Promise<void>;
+}
+
+export interface AddImage {
+  upload: string;
+  source: string;
+  sha256?: string | undefined;
+  replace: boolean;
+}
+
+export interface InstallableImage {
+  name: string;
+  sha256: string;
+  size: number;
+  format: "raw";
+  compression: "zstd" | "none";
+}
+
+export interface ImagesDeps {
+  repository: ImageRepository;
+  files: ImageFiles;
+  /** `install.mirrors`, completed by what the host knows. */
+  mirrors: () => Promise<Record<string, string>>;
+  clock: Clock;
+  logger: Logger;
+}
+
+export function createImages({ repository, files, mirrors, clock, logger }: ImagesDeps): Images {
+  /** Names under work: two commands at once would write the same files. */
+  const busy = new Set<string>();
+
+  async function alone<T>(name: string, work: () => Promise<T>): Promise<T> {
+    if (busy.has(name)) {
+      throw new AppError("conflict", `another command is working on '${name}'`, { hint: "wait for it to end" });
+    }
+    busy.add(name);
+    try {
+      return await work();
+    } finally {
+      busy.delete(name);
+    }
+  }
+
+  const named = (name: string): Image => {
+    const image = repository.list().find((one) => one.name === name);
+    if (image) return image;
+    throw new AppError("not-found", `there is no image '${name.slice(0, 80)}'`, {
+      hint: "labctl image list shows those there are",
+    });
+  };
+
+  return {
+    list: () => repository.list(),
+    find(name) {
+      const image = repository.list().find((one) => one.kind === "disk" && one.name === name);
+      if (image === undefined) return undefined;
+      const { sha256, size, compression = "none" } = image;
+      return { name, sha256, size, format: "raw", compression };
+    },
+    beginUpload: () => files.beginUpload(),
+    appendUpload: (upload, offset, piece) => files.appendUpload(upload, offset, piece),
+    add: (word, wanted, report) =>
+      alone(word, async () => {
+        const name = checkName(word);
+        if (!wanted.replace && repository.list().some((one) => one.kind === "disk" && one.name === name)) {
+          throw new AppError("conflict", `there is an image '${name}' already`, {
+            hint: "--replace puts the new one in its place",
+          });
+        }
+        const written = await files.importDisk(wanted.upload, name, wanted.sha256, report);
+        const image: Image = {
+          name,
+          kind: "disk",
+          ...written,
+          source: wanted.source,
+          addedAt: clock.now(),
+          files: [],
+        };
+        await repository.save(image);
+        logger.info("image added", { image: name, size: image.size, source: wanted.source });
+        return image;
+      }),
+    pull: (os, report, signal) =>
+      alone(os, async () => {
+        const fetched = await files.fetchInstaller(os, await mirrors(), report, signal);
+        const image: Image = {
+          name: os,
+          kind: "installer",
+          size: fetched.files.reduce((sum, file) => sum + file.size, 0),
+          sha256: fetched.files[0]?.sha256 ?? "",
+          source: fetched.source,
+          addedAt: clock.now(),
+          files: fetched.files,
+        };
+        await repository.save(image);
+        logger.info("installer fetched", { os, source: fetched.source });
+        return image;
+      }),
+    verify: (name, report) =>
+      alone(name, async () => {
+        const image = named(name);
+        const check = (file: string, wanted: ImageFile, found: { sha256: string; size: number }) => {
+          if (found.sha256 === wanted.sha256 && found.size === wanted.size) return;
+          throw new AppError("failed", `${file} is not what it was: its sha256 is ${found.sha256}`, {
+            hint: `it should be ${wanted.sha256}; add or pull it again`,
+          });
+        };
+        for (const file of image.files) {
+          check(`${name}/${file.name}`, file, await files.hashInstaller(name, file.name, report));
+        }
+        if (image.kind === "disk") check(name, image, await files.hashDisk(name, report));
+        return image;
+      }),
+    remove: (name) =>
+      alone(name, async () => {
+        const { kind } = named(name);
+        // The record first: a file without one is garbage, a record without its file is a lie.
+        await repository.remove(kind, name);
+        await files.remove(kind, name);
+        logger.info("image removed", { image: name });
+      }),
+  };
+}
+
+function checkName(name: string): string {
+  const read = imageName.safeParse(name);
+  if (read.success) return read.data;
+  throw new AppError("invalid", `the image name '${name.slice(0, 80)}' ${read.error.issues[0]?.message ?? ""}`);
+}
