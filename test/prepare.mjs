@@ -66,6 +66,7 @@ const packages = [
   ["lvm2", "test", "volumes of an install"],
   ["fdisk", "demo test os", "partition tables"],
   ["parted", "test", "partition tables of Debian's installer"],
+  ["mtools", "demo test os", "EFI system partitions without mounting"],
   ["dosfstools", "demo test os", "EFI system partitions"],
   ["e2fsprogs", "demo test os", "file systems"],
   ["python3-venv", "ci", "virtual environment for judges from PyPI"],

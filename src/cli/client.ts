@@ -9,7 +9,12 @@ export interface Client {
   /** An open response whose body is read as it comes, for event streams and downloads. */
   stream(
     path: string,
-    options?: { headers?: Record<string, string>; signal?: AbortSignal },
+    options?: {
+      method?: "POST";
+      headers?: Record<string, string>;
+      body?: string | Uint8Array<ArrayBuffer>;
+      signal?: AbortSignal;
+    },
   ): Promise<Response>;
 }
 

@@ -1,19 +1,9 @@
-import { open } from "node:fs/promises";
 import { basename } from "node:path";
-import type { z } from "zod";
-import {
-  type Image,
-  imageListSchema,
-  type Progress,
-  progressSchema,
-  uploadPieceBytes,
-  uploadSchema,
-} from "../images/model.ts";
-import { AppError, errorCodes } from "../platform/errors.ts";
-import { createClient } from "./client.ts";
+import { type Image, imageListSchema } from "../images/model.ts";
 import { defineCommand, defineGroup, outputFlag } from "./define.ts";
+import { addImage, follow, megabytes } from "./image-work.ts";
 import { type Column, note, printRecord, printRecords } from "./output.ts";
-import { loadClientConfig } from "./settings.ts";
+import { connect, outputFormat } from "./settings.ts";
 
 const columns: Column<Image>[] = [
   { title: "NAME", value: ({ kind, name }) => (kind === "disk" ? `image:${name}` : name) },
@@ -25,7 +15,6 @@ const columns: Column<Image>[] = [
   { title: "FROM", value: ({ source }) => source },
 ];
 
-const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`;
 const named = { name: { type: "positional", description: "the image's name", required: true } } as const;
 
 const list = defineCommand({
@@ -33,9 +22,8 @@ const list = defineCommand({
   example: "labctl image list -o json",
   args: { ...outputFlag },
   async run({ output }) {
-    const { client, format } = connect(output);
-    const { images } = await client.get("/api/v1/images", imageListSchema);
-    printRecords(images, columns, format);
+    const { images } = await connect().get("/api/v1/images", imageListSchema);
+    printRecords(images, columns, outputFormat(output));
   },
 });
 
@@ -47,8 +35,7 @@ const pull = defineCommand({
     ...outputFlag,
   },
   async run({ os, output }) {
-    const { client, format } = connect(output);
-    printRecord(await follow(client, "/api/v1/images/pull", { os }), columns, format);
+    printRecord(await follow(connect(), "/api/v1/images/pull", { os }), columns, outputFormat(output));
   },
 });
 
@@ -63,11 +50,10 @@ const add = defineCommand({
     ...outputFlag,
   },
   async run({ name, file, sha256, replace, output }) {
-    const { client, format } = connect(output);
     printRecord(
-      await addImage(client, { name, file, source: basename(file), sha256, replace: replace === true }),
+      await addImage(connect(), { name, file, source: basename(file), sha256, replace: replace === true }),
       columns,
-      format,
+      outputFormat(output),
     );
   },
 });
@@ -77,8 +63,11 @@ const verify = defineCommand({
   example: "labctl image verify debian-12",
   args: { ...named, ...outputFlag },
   async run({ name, output }) {
-    const { client, format } = connect(output);
-    printRecord(await follow(client, `/api/v1/images/${encodeURIComponent(name)}/verify`, {}), columns, format);
+    printRecord(
+      await follow(connect(), `/api/v1/images/${encodeURIComponent(name)}/verify`, {}),
+      columns,
+      outputFormat(output),
+    );
   },
 });
 
@@ -87,7 +76,7 @@ const remove = defineCommand({
   example: "labctl image remove web",
   args: named,
   async run({ name }) {
-    await connect(undefined).client.delete(`/api/v1/images/${encodeURIComponent(name)}`);
+    await connect().delete(`/api/v1/images/${encodeURIComponent(name)}`);
     note(`removed ${name}`);
   },
 });
@@ -112,9 +101,14 @@ const build = defineCommand({
         note(`wrote ${to}, ${megabytes(built.size)}, sha256 ${built.sha256}`);
         return;
       }
-      const { client, format } = connect(output);
-      const wanted = { name: name ?? os, file: built.path, source: "built", sha256: built.sha256, replace: replace === true };
-      printRecord(await addImage(client, wanted), columns, format);
+      const wanted = {
+        name: name ?? os,
+        file: built.path,
+        source: "built",
+        sha256: built.sha256,
+        replace: replace === true,
+      };
+      printRecord(await addImage(connect(), wanted), columns, outputFormat(output));
     } finally {
       await built.discard();
     }

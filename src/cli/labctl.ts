@@ -14,6 +14,10 @@ export const root: Group = defineGroup({
       summary: "machines: what there is, what is installed on them, and how it goes",
       load: async () => (await import("./provision.ts")).provision,
     },
+    image: {
+      summary: "disk images and installers",
+      load: async () => (await import("./image.ts")).image,
+    },
     version: {
       summary: "version, commit and build date",
       load: async () => (await import("./version.ts")).version,

@@ -21,12 +21,16 @@ export function createImageAdminRoutes(images: Images): Routes {
       context.json({ images: images.list() } satisfies z.input<typeof imageListSchema>),
     )
     .post("/api/v1/images/uploads", async (context) =>
-      context.json({ upload: await images.beginUpload(), size: 0 } satisfies z.input<typeof uploadSchema>, 201),
+      context.json(
+        { upload: await images.beginUpload(), size: 0 } satisfies z.input<typeof uploadSchema>,
+        201,
+      ),
     )
     .post("/api/v1/images/uploads/:upload", async (context) => {
       const offset = Number(context.req.query("offset"));
       const piece = new Uint8Array(await context.req.arrayBuffer());
-      if (!Number.isSafeInteger(offset) || offset < 0) throw new AppError("invalid", "offset must be a number of bytes");
+      if (!Number.isSafeInteger(offset) || offset < 0)
+        throw new AppError("invalid", "offset must be a number of bytes");
       if (piece.length > uploadPieceBytes) throw new AppError("too-large", "the piece is too large");
       const upload = context.req.param("upload");
       const size = await images.appendUpload(upload, offset, piece);
@@ -95,5 +99,8 @@ async function readBody<Schema extends z.ZodType>(
   const result = schema.safeParse(await context.req.json().catch(() => undefined));
   if (result.success) return result.data;
   const issue = result.error.issues[0];
-  throw new AppError("invalid", `the request's '${issue?.path.join(".") ?? ""}' ${issue?.message ?? "is not valid"}`);
+  throw new AppError(
+    "invalid",
+    `the request's '${issue?.path.join(".") ?? ""}' ${issue?.message ?? "is not valid"}`,
+  );
 }

@@ -62,6 +62,14 @@ function createDiskCheck() {
           hint: "raw, qcow2, and raw in zstd are taken; unpack gz and xz first",
         });
       }
+      // UEFI specification, table 5.5: the sector of the backup header, which is the disk's last.
+      const sectors = start.readBigUInt64LE(512 + 32) + 1n;
+      if (BigInt(rawSize) < sectors * 512n) {
+        throw new AppError(
+          "invalid",
+          `the image is cut short: its disk has ${sectors * 512n} bytes, ${rawSize} are there`,
+        );
+      }
       return rawSize;
     },
   };

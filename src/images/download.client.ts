@@ -31,7 +31,8 @@ export async function download(wanted: Download, report: Report, signal: AbortSi
       await transfer(wanted.url, part, report, signal);
       break;
     } catch (error) {
-      if (error instanceof AppError || signal.aborted || attempt === maxAttempts) throw unreachable(wanted.url, noRoom(error, part));
+      if (error instanceof AppError || signal.aborted || attempt === maxAttempts)
+        throw unreachable(wanted.url, noRoom(error, part));
       await Bun.sleep(attempt * 500);
     }
   }
@@ -71,7 +72,8 @@ async function transfer(url: string, part: string, report: Report, signal: Abort
     for await (const chunk of response.body ?? []) {
       watch.heard();
       done += chunk.length;
-      if (done > maxFileBytes) throw new AppError("too-large", `${url} is larger than ${maxFileBytes / 1024 ** 3} GiB`);
+      if (done > maxFileBytes)
+        throw new AppError("too-large", `${url} is larger than ${maxFileBytes / 1024 ** 3} GiB`);
       await writeAll(file, chunk);
       report(url.slice(url.lastIndexOf("/") + 1), done, total);
     }
@@ -107,7 +109,8 @@ export async function fetchText(url: string, signal: AbortSignal): Promise<strin
     const response = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(silence)]) });
     if (!response.ok) throw refused(url, response.status);
     const text = await response.text();
-    if (text.length > maxTextBytes) throw new AppError("too-large", `${url} is no list of checksums: it is too long`);
+    if (text.length > maxTextBytes)
+      throw new AppError("too-large", `${url} is no list of checksums: it is too long`);
     return text;
   } catch (error) {
     throw unreachable(url, error);

@@ -27,7 +27,13 @@ export function createImageFiles(directory: string): ImageFiles {
     return join(folder("uploads"), upload);
   };
 
-  async function fetchFiles(os: string, mirrors: Record<string, string>, into: string, report: Report, signal: AbortSignal) {
+  async function fetchFiles(
+    os: string,
+    mirrors: Record<string, string>,
+    into: string,
+    report: Report,
+    signal: AbortSignal,
+  ) {
     const source = installerSource(os, mirrors);
     const sums = await fetchText(`${source.base}/${source.sums.path}`, signal);
     for (const { name, path } of source.files) {
@@ -45,7 +51,9 @@ export function createImageFiles(directory: string): ImageFiles {
   return {
     async beginUpload() {
       if (readdirSync(folder("uploads")).length >= maxUploads) {
-        throw new AppError("too-many", `${maxUploads} uploads are under way`, { hint: "wait for one to end" });
+        throw new AppError("too-many", `${maxUploads} uploads are under way`, {
+          hint: "wait for one to end",
+        });
       }
       const upload = crypto.randomUUID();
       await (await open(uploadPath(upload), "wx", 0o600)).close();
@@ -117,6 +125,9 @@ export function createImageFiles(directory: string): ImageFiles {
     hashDisk: (name, report) => hashFile(diskPath(name), report),
     hashInstaller: (os, file, report) => hashFile(join(folder("installers"), os, file), report),
     remove: (kind, name) =>
-      rm(kind === "disk" ? diskPath(name) : join(folder("installers"), name), { recursive: true, force: true }),
+      rm(kind === "disk" ? diskPath(name) : join(folder("installers"), name), {
+        recursive: true,
+        force: true,
+      }),
   };
 }

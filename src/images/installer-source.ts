@@ -32,7 +32,9 @@ export function installerSource(os: string, mirrors: Record<string, string>): In
   if (distribution === "debian") {
     const codename = debianCodenames[release];
     if (codename === undefined) {
-      throw new AppError("invalid", `Debian ${release} is not known`, { hint: "debian-12 and debian-13 are" });
+      throw new AppError("invalid", `Debian ${release} is not known`, {
+        hint: "debian-12 and debian-13 are",
+      });
     }
     return {
       base: `${mirror}/dists/${codename}/main/installer-amd64/current/images`,
@@ -54,7 +56,11 @@ export function installerSource(os: string, mirrors: Record<string, string>): In
 }
 
 /** The SHA-256 of `path` in a list of checksums; `undefined` when it is not there. */
-export function findChecksum(kind: InstallerSource["sums"]["kind"], text: string, path: string): string | undefined {
+export function findChecksum(
+  kind: InstallerSource["sums"]["kind"],
+  text: string,
+  path: string,
+): string | undefined {
   for (const line of text.split("\n")) {
     const found =
       kind === "sha256sums"

@@ -12,7 +12,8 @@ export interface ImageRepository {
 
 export function createImageRepository(store: Store): ImageRepository {
   return {
-    list: () => store.read.select().from(images).orderBy(asc(images.kind), asc(images.name)).all().map(toImage),
+    list: () =>
+      store.read.select().from(images).orderBy(asc(images.kind), asc(images.name)).all().map(toImage),
     async save(image) {
       const row = {
         ...image,

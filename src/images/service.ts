@@ -61,7 +61,7 @@ export interface ImagesDeps {
   repository: ImageRepository;
   files: ImageFiles;
   /** `install.mirrors`, completed by what the host knows. */
-  mirrors: () => Promise<Record<string, string>>;
+  mirrors: Record<string, string>;
   clock: Clock;
   logger: Logger;
 }
@@ -72,7 +72,9 @@ export function createImages({ repository, files, mirrors, clock, logger }: Imag
 
   async function alone<T>(name: string, work: () => Promise<T>): Promise<T> {
     if (busy.has(name)) {
-      throw new AppError("conflict", `another command is working on '${name}'`, { hint: "wait for it to end" });
+      throw new AppError("conflict", `another command is working on '${name}'`, {
+        hint: "wait for it to end",
+      });
     }
     busy.add(name);
     try {
@@ -123,7 +125,7 @@ export function createImages({ repository, files, mirrors, clock, logger }: Imag
       }),
     pull: (os, report, signal) =>
       alone(os, async () => {
-        const fetched = await files.fetchInstaller(os, await mirrors(), report, signal);
+        const fetched = await files.fetchInstaller(os, mirrors, report, signal);
         const image: Image = {
           name: os,
           kind: "installer",
@@ -166,5 +168,8 @@ export function createImages({ repository, files, mirrors, clock, logger }: Imag
 function checkName(name: string): string {
   const read = imageName.safeParse(name);
   if (read.success) return read.data;
-  throw new AppError("invalid", `the image name '${name.slice(0, 80)}' ${read.error.issues[0]?.message ?? ""}`);
+  throw new AppError(
+    "invalid",
+    `the image name '${name.slice(0, 80)}' ${read.error.issues[0]?.message ?? ""}`,
+  );
 }

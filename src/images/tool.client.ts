@@ -11,12 +11,16 @@ export interface ToolOptions {
 const defaultTimeoutMs = 5 * 60_000;
 const errorTail = 600;
 
+/** A user's PATH often lacks the sbin folders, where depmod and mkfs live. */
+const searchPath = () => `${process.env.PATH ?? ""}:/usr/sbin:/sbin:/usr/bin:/bin`;
+
+export const findProgram = (name: string): string | null => Bun.which(name, { PATH: searchPath() });
+
 /** Runs a program of the host to its end and returns what it printed; a failure carries the tail of its complaint. */
 export async function runTool(command: readonly string[], options: ToolOptions): Promise<string> {
   const [name = ""] = command;
-  // a user's PATH often lacks the sbin folders, where depmod and mkfs live
-  const searched = `${process.env.PATH ?? ""}:/usr/sbin:/sbin:/usr/bin:/bin`;
-  const program = Bun.which(name, { PATH: searched });
+  const searched = searchPath();
+  const program = findProgram(name);
   if (program === null) {
     throw new AppError("missing", `the program '${name}' is not on this host`, {
       hint: `apt-get install ${options.package}`,

@@ -131,7 +131,8 @@ function parseTemplate(path: string, text: string): Node[] {
   };
   for (const found of text.matchAll(tag)) {
     const [whole, indent, sigil, inner = "", ending] = found;
-    const alone = sigil !== undefined && indent !== undefined && ending !== undefined;
+    const first = found.index === 0 || text[found.index - 1] === "\n";
+    const alone = sigil !== undefined && first && ending !== undefined;
     addText(text.slice(at, found.index) + (alone ? "" : (indent ?? "")));
     at = found.index + whole.length;
     const line = lineAt(text, found.index);

@@ -17,10 +17,16 @@ import { createWholeFiles } from "../boot/whole-files.client.ts";
 import { createApp } from "../http/app.ts";
 import { listenTcp, listenUnix } from "../http/listener.server.ts";
 import { createStatusRoutes, type Status } from "../http/status-routes.ts";
+import { createImageAdminRoutes } from "../images/admin-routes.ts";
+import { readAptMirror } from "../images/apt-mirror.client.ts";
+import { createImageFiles } from "../images/image-files.client.ts";
+import { createImageRepository } from "../images/repository.ts";
+import { createImages } from "../images/service.ts";
 import { createMachineAdminRoutes } from "../machines/admin-routes.ts";
 import { createMachineLabRoutes } from "../machines/lab-routes.ts";
 import { createMachines, type MachineEvents } from "../machines/service.ts";
 import { startStallWatch } from "../machines/stall-watch.server.ts";
+import { createTemplates } from "../machines/templates.client.ts";
 import { systemClock as clock } from "../platform/clock.ts";
 import type { DaemonConfig } from "../platform/config.ts";
 import { createEventBus } from "../platform/events.ts";
@@ -58,15 +64,26 @@ export async function startBastion(config: DaemonConfig, logger: Logger): Promis
       clock,
       log: logger,
     });
+    const imageDir = config.imageDir ?? join(config.dataDir, "images");
+    // Where nothing else is said, Debian comes from where this host's own packages come from.
+    const hostMirror = readAptMirror();
+    const mirrors = { ...(hostMirror !== undefined && { debian: hostMirror }), ...config.install.mirrors };
+    const images = createImages({
+      repository: createImageRepository(store),
+      files: createImageFiles(imageDir),
+      mirrors,
+      clock,
+      logger,
+    });
     const machines = createMachines({
       store,
       clock,
       logger,
       bus,
-      templates: () => undefined,
-      findImage: () => undefined,
+      templates: createTemplates(config.kickstartDir),
+      findImage: (name) => images.find(name),
       leaseOf: () => undefined,
-      settings: { ...config.install, after: config.discovery.after },
+      settings: { ...config.install, mirrors, after: config.discovery.after },
     });
     started.keep({ stop: async () => machines.close() });
     started.keep({ stop: async () => stopStallWatch() });
@@ -85,7 +102,6 @@ export async function startBastion(config: DaemonConfig, logger: Logger): Promis
     started.keep({ stop: async () => unfollow() });
 
     const dispatch = createDispatch({ orders: machines.orders, observe: observer.script, log: logger });
-    const imageDir = config.imageDir ?? join(config.dataDir, "images");
     const files = createBootFiles({
       programs: createBootPrograms(),
       dispatch,
@@ -136,7 +152,10 @@ export async function startBastion(config: DaemonConfig, logger: Logger): Promis
     // Last: whoever finds the socket finds everything else running.
     started.keep(
       await listenUnix(
-        createApp([status, createMachineAdminRoutes(machines), boots], logger),
+        createApp(
+          [status, createMachineAdminRoutes(machines), boots, createImageAdminRoutes(images)],
+          logger,
+        ),
         config.adminSocket,
         logger,
       ),

@@ -369,7 +369,6 @@ bastion_wget() {
   kill "$_watcher" 2>/dev/null
   return "$_status"
 }
-
 # Which disk: decided on the machine, from sysfs, so that it works the same in Anaconda, in Debian's
 # installer and in RAM. Kernel names change from boot to boot; the rule does not.
 
@@ -516,7 +515,6 @@ disk_settle() {
   blockdev --rereadpt "$1" 2>/dev/null || partx -u "$1" 2>/dev/null || :
   udevadm settle --timeout=30 2>/dev/null || sleep 2
 }
-
 
 bastion_start early
 bastion_follow syslog /var/log/syslog

@@ -369,7 +369,6 @@ bastion_wget() {
   kill "$_watcher" 2>/dev/null
   return "$_status"
 }
-
 # Which disk: decided on the machine, from sysfs, so that it works the same in Anaconda, in Debian's
 # installer and in RAM. Kernel names change from boot to boot; the rule does not.
 
@@ -516,7 +515,6 @@ disk_settle() {
   blockdev --rereadpt "$1" 2>/dev/null || partx -u "$1" 2>/dev/null || :
   udevadm settle --timeout=30 2>/dev/null || sleep 2
 }
-
 # What goes where on the disk, the same for every family: a GPT with a BIOS boot partition, an EFI system
 # partition, /boot, and one LVM volume group with the root and the role's data volume. A data volume of an
 # earlier install stays, unless wiping was asked for.
@@ -766,7 +764,6 @@ layout_make_data() {
   vgchange -ay "$layout_group"
   udevadm settle --timeout=30 2>/dev/null || :
 }
-
 # EFI boot entries. Installers put the disk first; then the next reprovision would never boot from the
 # network. Here the network goes back to the front, the installed system right behind it.
 
@@ -802,7 +799,6 @@ efi_network_first() {
     bastion_log "the firmware did not keep the boot order $efi_wanted"
   bastion_log "boot order: $efi_wanted"
 }
-
 # What makes the installed system this machine, the same for every family. `root` is where it is mounted.
 
 host_file() {
@@ -838,35 +834,20 @@ host_password() {
 
 host_users() {
   host_failed=
-
   {
-
     printf '%s\n' 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBxLmXk5Hq0G0yIuJ1mE0m1n5bS1Yb0m0QvJcS2cT0aB admin@lab'
-
   } | host_keys root /root
-
-
-
   chroot "$root" id 'ops' >/dev/null 2>&1 || chroot "$root" useradd -m -s /bin/bash 'ops'
-
   {
-
     printf '%s\n' 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBxLmXk5Hq0G0yIuJ1mE0m1n5bS1Yb0m0QvJcS2cT0aB admin@lab'
-
   } | host_keys 'ops' /home/'ops'
-
-
-
   printf '%s ALL=(ALL) NOPASSWD: ALL\n' 'ops' | host_file /etc/sudoers.d/labctl-'ops'
   chmod 0440 "$root/etc/sudoers.d/labctl-"'ops'
-
-
   [ -z "$host_failed" ] || bastion_fail "$host_failed"
 }
 
 # What k3s asks of a host: modules, forwarding, no swap, its ports.
 host_kubernetes() {
-
   host_file /etc/modules-load.d/labctl-kubernetes.conf <<'END'
 overlay
 br_netfilter
@@ -892,9 +873,7 @@ END
   # Fedora makes swap in compressed memory unless this file says nothing.
   host_file /etc/systemd/zram-generator.conf </dev/null
   host_firewall
-
 }
-
 
 host_firewall() {
   if [ ! -x "$root/usr/bin/firewall-offline-cmd" ]; then
@@ -910,7 +889,6 @@ host_firewall() {
   done
 }
 
-
 # The interface it booted from; others are left to the system's defaults.
 host_network() {
   if [ -d "$root/etc/NetworkManager" ]; then
@@ -925,9 +903,7 @@ host_network() {
 host_network_manager() {
   {
     printf '[connection]\nid=labctl\ntype=ethernet\nautoconnect-priority=10\n\n[ethernet]\nmac-address=%s\n\n' '52:54:00:12:34:56'
-
     printf '[ipv4]\nmethod=auto\n\n[ipv6]\nmethod=auto\n'
-
   } | host_file /etc/NetworkManager/system-connections/labctl.nmconnection
   chmod 0600 "$root/etc/NetworkManager/system-connections/labctl.nmconnection"
 }
@@ -935,18 +911,14 @@ host_network_manager() {
 host_networkd() {
   {
     printf '[Match]\nPermanentMACAddress=%s\n\n[Network]\n' '52:54:00:12:34:56'
-
     printf 'DHCP=yes\n\n[DHCPv4]\nClientIdentifier=mac\n'
-
   } | host_file /etc/systemd/network/10-labctl.network
   chroot "$root" systemctl enable systemd-networkd systemd-resolved
   ln -sf ../run/systemd/resolve/stub-resolv.conf "$root/etc/resolv.conf"
 }
 
 host_ifupdown() {
-
   bastion_log 'the network stays as the installer set it up: DHCP'
-
 }
 
 # Tells the bastion that the installed system came up, then takes itself away.
@@ -1009,7 +981,6 @@ host_verify() {
   [ "$(cat "$root/etc/hostname")" = 'w2' ] || bastion_fail 'the host name is not the one asked for'
   bastion_log "verified: $_kernels kernels, host name w2"
 }
-
 
 root=/target
 

@@ -370,7 +370,6 @@ bastion_wget() {
   kill "$_watcher" 2>/dev/null
   return "$_status"
 }
-
 # Which disk: decided on the machine, from sysfs, so that it works the same in Anaconda, in Debian's
 # installer and in RAM. Kernel names change from boot to boot; the rule does not.
 
@@ -517,7 +516,6 @@ disk_settle() {
   blockdev --rereadpt "$1" 2>/dev/null || partx -u "$1" 2>/dev/null || :
   udevadm settle --timeout=30 2>/dev/null || sleep 2
 }
-
 # What goes where on the disk, the same for every family: a GPT with a BIOS boot partition, an EFI system
 # partition, /boot, and one LVM volume group with the root and the role's data volume. A data volume of an
 # earlier install stays, unless wiping was asked for.
@@ -767,7 +765,6 @@ layout_make_data() {
   vgchange -ay "$layout_group"
   udevadm settle --timeout=30 2>/dev/null || :
 }
-
 
 target_mount() {
   mkdir -p "/target$2"

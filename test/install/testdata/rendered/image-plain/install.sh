@@ -372,7 +372,6 @@ bastion_wget() {
   kill "$_watcher" 2>/dev/null
   return "$_status"
 }
-
 # Which disk: decided on the machine, from sysfs, so that it works the same in Anaconda, in Debian's
 # installer and in RAM. Kernel names change from boot to boot; the rule does not.
 
@@ -519,7 +518,6 @@ disk_settle() {
   blockdev --rereadpt "$1" 2>/dev/null || partx -u "$1" 2>/dev/null || :
   udevadm settle --timeout=30 2>/dev/null || sleep 2
 }
-
 # What goes where on the disk, the same for every family: a GPT with a BIOS boot partition, an EFI system
 # partition, /boot, and one LVM volume group with the root and the role's data volume. A data volume of an
 # earlier install stays, unless wiping was asked for.
@@ -769,7 +767,6 @@ layout_make_data() {
   vgchange -ay "$layout_group"
   udevadm settle --timeout=30 2>/dev/null || :
 }
-
 # EFI boot entries. Installers put the disk first; then the next reprovision would never boot from the
 # network. Here the network goes back to the front, the installed system right behind it.
 
@@ -805,7 +802,6 @@ efi_network_first() {
     bastion_log "the firmware did not keep the boot order $efi_wanted"
   bastion_log "boot order: $efi_wanted"
 }
-
 # What makes the installed system this machine, the same for every family. `root` is where it is mounted.
 
 host_file() {
@@ -841,25 +837,16 @@ host_password() {
 
 host_users() {
   host_failed=
-
   {
-
     printf '%s\n' 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBxLmXk5Hq0G0yIuJ1mE0m1n5bS1Yb0m0QvJcS2cT0aB admin@lab'
-
   } | host_keys root /root
-
-
-
   [ -z "$host_failed" ] || bastion_fail "$host_failed"
 }
 
 # What k3s asks of a host: modules, forwarding, no swap, its ports.
 host_kubernetes() {
-
   bastion_log 'this role runs no kubernetes: nothing to prepare'
-
 }
-
 
 # The interface it booted from; others are left to the system's defaults.
 host_network() {
@@ -875,9 +862,7 @@ host_network() {
 host_network_manager() {
   {
     printf '[connection]\nid=labctl\ntype=ethernet\nautoconnect-priority=10\n\n[ethernet]\nmac-address=%s\n\n' '52:54:00:12:34:56'
-
     printf '[ipv4]\nmethod=auto\n\n[ipv6]\nmethod=auto\n'
-
   } | host_file /etc/NetworkManager/system-connections/labctl.nmconnection
   chmod 0600 "$root/etc/NetworkManager/system-connections/labctl.nmconnection"
 }
@@ -885,18 +870,14 @@ host_network_manager() {
 host_networkd() {
   {
     printf '[Match]\nPermanentMACAddress=%s\n\n[Network]\n' '52:54:00:12:34:56'
-
     printf 'DHCP=yes\n\n[DHCPv4]\nClientIdentifier=mac\n'
-
   } | host_file /etc/systemd/network/10-labctl.network
   chroot "$root" systemctl enable systemd-networkd systemd-resolved
   ln -sf ../run/systemd/resolve/stub-resolv.conf "$root/etc/resolv.conf"
 }
 
 host_ifupdown() {
-
   bastion_log 'the network stays as the installer set it up: DHCP'
-
 }
 
 # Tells the bastion that the installed system came up, then takes itself away.
@@ -960,7 +941,6 @@ host_verify() {
   bastion_log "verified: $_kernels kernels, host name p1"
 }
 
-
 image_url='http://10.0.0.2:8080/image/debian-12'
 image_bytes='314572800'
 image_sha256='aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'
@@ -1019,12 +999,10 @@ image_write() {
 }
 
 image_unpack() {
-
   zstd -dcq --long=31 || {
     [ -s "$work/reason" ] || echo 'the image cannot be unpacked: it is damaged' >"$work/reason"
     return 1
   }
-
 }
 
 image_failed() {
@@ -1179,7 +1157,6 @@ bastion_stage kubernetes-prerequisites
 host_kubernetes
 
 bastion_stage bootloader
-
 if [ -d /sys/firmware/efi ]; then
   [ -n "$esp_part" ] || bastion_fail 'this machine starts by UEFI, and the image has no EFI system partition'
   mkdir -p "$work/esp"

@@ -1,0 +1,208 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import { createManualClock } from "../platform/clock.ts";
+import { silentLogger } from "../platform/logger.ts";
+import { openStore, type Store } from "../store/database.ts";
+import { createImageFiles } from "./image-files.client.ts";
+import { createImageRepository } from "./repository.ts";
+import { createImages, type Images } from "./service.ts";
+
+const mib = 1024 * 1024;
+let directory: string;
+let store: Store;
+let images: Images;
+let mirror: Server | undefined;
+const quiet = () => {};
+const signal = new AbortController().signal;
+
+function openImages(mirrors: Record<string, string> = {}): Images {
+  return createImages({
+    repository: createImageRepository(store),
+    files: createImageFiles(join(directory, "images")),
+    mirrors,
+    clock: createManualClock(1000),
+    logger: silentLogger,
+  });
+}
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "labctl-images-"));
+  store = openStore(":memory:");
+  images = openImages();
+});
+afterEach(async () => {
+  await store.close();
+  mirror?.close();
+  mirror?.closeAllConnections();
+  mirror = undefined;
+  rmSync(directory, { recursive: true });
+});
+
+/** A disk with a GPT and something in it. */
+function disk(bytes = 3 * mib): Buffer<ArrayBuffer> {
+  const raw = Buffer.alloc(bytes);
+  raw.write("EFI PART", 512);
+  raw.writeBigUInt64LE(BigInt(bytes / 512 - 1), 512 + 32);
+  for (let at = mib; at < 2 * mib; at += 4) raw.writeUInt32LE((at * 2654435761) >>> 0, at);
+  return raw;
+}
+
+async function upload(bytes: Uint8Array): Promise<string> {
+  const id = await images.beginUpload();
+  for (let at = 0; at < bytes.length; at += mib)
+    await images.appendUpload(id, at, bytes.subarray(at, at + mib));
+  return id;
+}
+
+const add = async (name: string, bytes: Uint8Array, more: { sha256?: string; replace?: boolean } = {}) =>
+  images.add(name, { upload: await upload(bytes), source: "test", replace: false, ...more }, quiet);
+
+const served = (name: string) => readFileSync(join(directory, "images/disks", name));
+const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
+
+test("a raw disk is kept in zstd, and what is served has the recorded size and checksum", async () => {
+  const image = await add("web", disk());
+  expect(image).toMatchObject({ name: "web", kind: "disk", rawSize: 3 * mib, compression: "zstd" });
+  expect(image.sha256).toBe(sha256(served("web")));
+  expect(image.size).toBe(served("web").length);
+  expect(zstdDecompressSync(served("web"))).toEqual(disk());
+  expect(images.find("web")).toMatchObject({ sha256: image.sha256, size: image.size, format: "raw" });
+});
+
+test("one that is in zstd already is kept as it is", async () => {
+  const packed = zstdCompressSync(disk());
+  const image = await add("web", packed);
+  expect(served("web")).toEqual(packed);
+  expect(image.rawSize).toBe(3 * mib);
+});
+
+for (const options of [["-c"], [], ["-o", "compat=0.10"], ["-o", "cluster_size=4096"]]) {
+  test(`a qcow2 of qemu-img (${options.join(" ") || "plain"}) becomes the same disk`, async () => {
+    const raw = join(directory, "disk.raw");
+    const qcow2 = join(directory, "disk.qcow2");
+    // An odd end: the last cluster is not whole.
+    const content = disk(5 * mib + 512);
+    writeFileSync(raw, content);
+    const made = Bun.spawnSync(["qemu-img", "convert", "-O", "qcow2", ...options, raw, qcow2]);
+    expect(made.exitCode).toBe(0);
+    await add("web", readFileSync(qcow2));
+    expect(zstdDecompressSync(served("web"))).toEqual(content);
+  });
+}
+
+test("what is no disk, cut short or damaged is refused and leaves nothing", async () => {
+  const packed = zstdCompressSync(disk());
+  await expect(add("web", Buffer.from("hello"))).rejects.toThrow("no image of a whole disk");
+  await expect(add("web", packed.subarray(0, packed.length - 20))).rejects.toThrow("cut short");
+  await expect(add("web", disk(), { sha256: "0".repeat(64) })).rejects.toThrow("sha256");
+  expect(images.list()).toEqual([]);
+  expect(readdirSync(join(directory, "images/disks"))).toEqual([]);
+  expect(readdirSync(join(directory, "images/uploads"))).toEqual([]);
+});
+
+test("a qcow2 that depends on another file is refused", async () => {
+  const base = join(directory, "base.qcow2");
+  const layer = join(directory, "layer.qcow2");
+  Bun.spawnSync(["qemu-img", "create", "-f", "qcow2", base, "1M"]);
+  Bun.spawnSync(["qemu-img", "create", "-f", "qcow2", "-b", base, "-F", "qcow2", layer]);
+  await expect(add("web", readFileSync(layer))).rejects.toThrow("layer above another file");
+});
+
+test("a name is taken until it is replaced, and a hostile one is refused", async () => {
+  const first = await add("web", disk());
+  await expect(add("web", disk())).rejects.toThrow("already");
+  expect(images.find("web")?.sha256).toBe(first.sha256);
+  await add("web", disk(4 * mib), { replace: true });
+  expect(images.list()).toHaveLength(1);
+  for (const name of ["../x", "a/b", "", ".hidden", "a..b", "A", "x".repeat(64)]) {
+    await expect(add(name, disk())).rejects.toThrow("image name");
+  }
+});
+
+test("verify proves a file, and names the one that changed", async () => {
+  await add("web", disk());
+  await images.verify("web", quiet);
+  const bytes = served("web");
+  bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
+  writeFileSync(join(directory, "images/disks/web"), bytes);
+  await expect(images.verify("web", quiet)).rejects.toThrow("web is not what it was");
+  await images.remove("web");
+  expect(existsSync(join(directory, "images/disks/web"))).toBe(false);
+  await expect(images.verify("web", quiet)).rejects.toThrow("there is no image");
+});
+
+test("an upload goes on only from where it is", async () => {
+  const id = await images.beginUpload();
+  await images.appendUpload(id, 0, Buffer.from("abc"));
+  await expect(images.appendUpload(id, 0, Buffer.from("abc"))).rejects.toThrow("byte 3");
+  await expect(images.appendUpload("../../etc/passwd", 0, Buffer.from("x"))).rejects.toThrow(
+    "no such upload",
+  );
+});
+
+/** A mirror with an installer whose answers break off after `cut` bytes, `breaks` times. */
+async function serveMirror(options: { breaks?: number; tampered?: boolean } = {}) {
+  const files = { linux: Buffer.alloc(200_000, "k"), "initrd.gz": Buffer.alloc(300_000, "i") };
+  const sums = Object.entries(files)
+    .map(([name, bytes]) => `${sha256(bytes)}  ./netboot/debian-installer/amd64/${name}\n`)
+    .join("");
+  let breaks = options.breaks ?? 0;
+  const ranges: (string | undefined)[] = [];
+  const server = createServer((request, response) => {
+    const name = (request.url ?? "").split("/").at(-1) ?? "";
+    if (name === "SHA256SUMS") return response.end(sums);
+    const bytes = Object.entries(files).find(([file]) => file === name)?.[1];
+    if (bytes === undefined) return response.writeHead(404).end();
+    const from = Number(/bytes=(\d+)-/.exec(request.headers.range ?? "")?.[1] ?? 0);
+    ranges.push(request.headers.range);
+    const rest = (options.tampered ? Buffer.alloc(bytes.length, "x") : bytes).subarray(from);
+    response.writeHead(from > 0 ? 206 : 200, { "content-length": rest.length });
+    if (breaks-- <= 0) return response.end(rest);
+    // Half of it, then the cable comes out.
+    return response.write(rest.subarray(0, 50_000), () => setTimeout(() => response.destroy(), 50));
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  mirror = server;
+  const address = server.address();
+  const port = typeof address === "object" ? address?.port : undefined;
+  images = openImages({ debian: `http://127.0.0.1:${port}/debian` });
+  return { files, ranges };
+}
+
+test("pull proves the installer's files and puts them where they are served", async () => {
+  const { files } = await serveMirror();
+  const image = await images.pull("debian-12", quiet, signal);
+  expect(image.files.map(({ name }) => name)).toEqual(["initrd.gz", "linux"]);
+  for (const [name, bytes] of Object.entries(files)) {
+    expect(readFileSync(join(directory, "images/installers/debian-12", name))).toEqual(bytes);
+  }
+  await images.verify("debian-12", quiet);
+  await images.pull("debian-12", quiet, signal);
+  expect(readdirSync(join(directory, "images/installers"))).toEqual(["debian-12"]);
+});
+
+test("a pull that breaks off goes on from where it was", async () => {
+  const { files, ranges } = await serveMirror({ breaks: 2 });
+  await images.pull("debian-12", quiet, signal);
+  expect(ranges.filter((range) => range !== undefined).length).toBeGreaterThan(0);
+  expect(readFileSync(join(directory, "images/installers/debian-12/linux"))).toEqual(files.linux);
+});
+
+test("a file the checksums do not speak for is refused and never served", async () => {
+  await serveMirror({ tampered: true });
+  await expect(images.pull("debian-12", quiet, signal)).rejects.toThrow(
+    "not the file its distribution signed for",
+  );
+  expect(existsSync(join(directory, "images/installers/debian-12"))).toBe(false);
+  expect(images.list()).toEqual([]);
+});
+
+test("without a mirror, a pull says which key names one", async () => {
+  await expect(images.pull("fedora-42", quiet, signal)).rejects.toThrow("no mirror is set for fedora");
+});
