@@ -83,7 +83,7 @@ const remove = defineCommand({
 
 const build = defineCommand({
   summary: "make a bootable disk image from Debian's packages, and add it",
-  example: "sudo labctl image build debian-12",
+  example: "labctl image build debian-12",
   args: {
     os: { type: "positional", description: "debian-12 or debian-13", required: true },
     name: { type: "string", description: "the image's name; by default that of the system" },
