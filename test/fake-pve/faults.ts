@@ -8,6 +8,8 @@ export type Fault =
   | { kind: "drop-answer" }
   /** Carried out, the answer so much later (not scaled). */
   | { kind: "slow"; ms: number }
+  /** Carried out, and the data sent in another shape. */
+  | { kind: "reshape"; shape: (data: unknown) => unknown }
   /** Answered by something that is no Proxmox. */
   | { kind: "foreign" };
 

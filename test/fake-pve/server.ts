@@ -127,6 +127,9 @@ async function answer(
   }
   if (fault?.kind === "drop-answer") return void request.socket.destroy();
   if (fault?.kind === "slow") await Bun.sleep(fault.ms);
+  if (fault?.kind === "reshape" && result instanceof Success) {
+    result = new Success(fault.shape(result.data), result.total);
+  }
   record.status = result instanceof Success ? 200 : result.status;
   record.data = result instanceof Success ? result.data : undefined;
   send(response, result, world);

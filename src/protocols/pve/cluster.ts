@@ -14,7 +14,7 @@ export function readVersion(spelled: string): { major: number; minor: number } {
   return { major: Number(found?.[1] ?? 0), minor: Number(found?.[2] ?? 0) };
 }
 
-const node = z.looseObject({
+const node = z.object({
   node: text,
   /** `unknown` just after its boot; nothing is to be concluded from it then. */
   status: maybe(text).transform((status) => status ?? "unknown"),
@@ -27,18 +27,18 @@ const node = z.looseObject({
   uptime: maybe(integer),
 });
 
-const usage = z.looseObject({ total: maybe(integer), used: maybe(integer), free: maybe(integer) });
-const nodeStatus = z.looseObject({
+const usage = z.object({ total: maybe(integer), used: maybe(integer), free: maybe(integer) });
+const nodeStatus = z.object({
   pveversion: maybe(text),
   uptime: maybe(integer),
   cpu: maybe(number),
   loadavg: maybe(z.array(number)),
   memory: maybe(usage),
   rootfs: maybe(usage),
-  cpuinfo: maybe(z.looseObject({ cpus: maybe(integer), model: maybe(text) })),
+  cpuinfo: maybe(z.object({ cpus: maybe(integer), model: maybe(text) })),
 });
 
-const resource = z.looseObject({
+const resource = z.object({
   id: text,
   type: text,
   node: maybe(text),
@@ -55,8 +55,8 @@ const resource = z.looseObject({
   maxcpu: maybe(number),
 });
 
-const pool = z.looseObject({ poolid: text, comment: maybe(text) });
-const poolMembers = z.looseObject({ members: z.array(resource), comment: maybe(text) });
+const pool = z.object({ poolid: text, comment: maybe(text) });
+const poolMembers = z.object({ members: z.array(resource), comment: maybe(text) });
 
 export type PveVersion = z.infer<typeof version>;
 export type PveNode = z.infer<typeof node>;

@@ -19,17 +19,17 @@ const common = {
   maxdisk: maybe(integer),
   pid: maybe(integer),
 };
-const listed = z.looseObject({ ...common, vmid });
-const status = z.looseObject({
+const listed = z.object({ ...common, vmid });
+const status = z.object({
   ...common,
   vmid: maybe(integer),
   /** `running`, `paused`, `prelaunch` …: `status` stays `running` while the guest is suspended. */
   qmpstatus: maybe(text),
   agent: maybe(flag),
-  ha: maybe(z.looseObject({ managed: maybe(flag), state: maybe(text) })),
+  ha: maybe(z.object({ managed: maybe(flag), state: maybe(text) })),
 });
 
-const snapshot = z.looseObject({
+const snapshot = z.object({
   name: text,
   description: maybe(text),
   /** Seconds since the epoch. */
@@ -39,21 +39,19 @@ const snapshot = z.looseObject({
   snapstate: maybe(text),
 });
 
-const agentInterfaces = z.looseObject({
+const agentInterfaces = z.object({
   result: z.array(
-    z.looseObject({
+    z.object({
       name: maybe(text),
       "hardware-address": maybe(text),
       "ip-addresses": maybe(
-        z.array(
-          z.looseObject({ "ip-address": text, "ip-address-type": maybe(text), prefix: maybe(integer) }),
-        ),
+        z.array(z.object({ "ip-address": text, "ip-address-type": maybe(text), prefix: maybe(integer) })),
       ),
     }),
   ),
 });
 const lxcInterfaces = z.array(
-  z.looseObject({ name: maybe(text), hwaddr: maybe(text), inet: maybe(text), inet6: maybe(text) }),
+  z.object({ name: maybe(text), hwaddr: maybe(text), inet: maybe(text), inet6: maybe(text) }),
 );
 
 export type ListedGuest = z.infer<typeof listed> & { kind: GuestKind; node: string };
@@ -117,6 +115,6 @@ export function createGuests(api: PveApi) {
   };
 }
 
-const located = z.looseObject({ vmid: integer, node: text, type: z.enum(["qemu", "lxc"]) });
+const located = z.object({ vmid: integer, node: text, type: z.enum(["qemu", "lxc"]) });
 
 export type PveGuests = ReturnType<typeof createGuests>;

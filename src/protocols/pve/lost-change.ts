@@ -3,8 +3,8 @@ import { type CallOptions, type ExpectedTask, type PveApi, readAs, route } from 
 import { isUpid, parseUpid, type Upid } from "./upid.ts";
 import { text } from "./wire.ts";
 
-const taskList = z.array(z.looseObject({ upid: z.string() }));
-const logLines = z.array(z.looseObject({ t: text }));
+const taskList = z.array(z.object({ upid: z.string() }));
+const logLines = z.array(z.object({ t: text }));
 
 export interface LostChange {
   task: ExpectedTask;

@@ -3,7 +3,7 @@ import { type CallOptions, changeTask, type PveApi, readAs, route } from "./api.
 import type { Upid } from "./upid.ts";
 import { flag, integer, maybe, number, text, words } from "./wire.ts";
 
-const definition = z.looseObject({
+const definition = z.object({
   storage: text,
   type: maybe(text),
   content: maybe(words),
@@ -12,7 +12,7 @@ const definition = z.looseObject({
   /** Nodes it is limited to; everywhere when absent. */
   nodes: maybe(words),
 });
-const state = z.looseObject({
+const state = z.object({
   storage: text,
   type: maybe(text),
   content: maybe(words).transform((content) => content ?? []),
@@ -24,7 +24,7 @@ const state = z.looseObject({
   avail: maybe(integer),
   used_fraction: maybe(number),
 });
-const volume = z.looseObject({
+const volume = z.object({
   volid: text,
   content: maybe(text),
   format: maybe(text),

@@ -4,8 +4,8 @@ import { type CallOptions, decodeAs, type PveApi, readAs, route } from "./api.ts
 import { isUpid, parseUpid, type Upid } from "./upid.ts";
 import { integer, maybe, text } from "./wire.ts";
 
-const taskStatus = z.looseObject({ status: text, exitstatus: maybe(text) });
-const listedTask = z.looseObject({
+const taskStatus = z.object({ status: text, exitstatus: maybe(text) });
+const listedTask = z.object({
   upid: z.string().refine(isUpid, "not a UPID"),
   node: text,
   type: text,
@@ -17,7 +17,7 @@ const listedTask = z.looseObject({
   /** The exit status once it ended; `RUNNING` or absent before. */
   status: maybe(text),
 });
-const logLine = z.looseObject({ n: integer, t: text });
+const logLine = z.object({ n: integer, t: text });
 
 export type TaskStatus = { running: true } | { running: false; exitstatus: string };
 export type ListedTask = z.infer<typeof listedTask>;
