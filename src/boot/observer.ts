@@ -24,7 +24,7 @@ export interface BootObserver {
 const maxAddresses = 16_384;
 
 export function createBootObserver(
-  record: Pick<BootRecord, "add">,
+  record: Pick<BootRecord, "add" | "follows">,
   orders: Pick<BootOrders, "primaryMac">,
   now: () => number,
 ): BootObserver {
@@ -49,7 +49,9 @@ export function createBootObserver(
       }
       const address = addressOf(event);
       if (address !== undefined) macs.put(address, event.mac);
-      add(event.mac, dhcpFact(event));
+      const mac = orders.primaryMac(event.mac) ?? event.mac;
+      if (event.client.kind === "plain" && !record.follows(mac)) return;
+      record.add(mac, dhcpFact(event));
     },
     tftp: (event) => addFrom(event.client.address, tftpFact(event)),
     script({ mac, clientIp, via, order, reason, files }) {

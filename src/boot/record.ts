@@ -41,6 +41,8 @@ interface Stored extends Entry {
 /** The timeline of each machine's boots. Facts are taken at once and written in batches; none waits for the disk. */
 export interface BootRecord {
   add(mac: Mac, fact: BootFact): void;
+  /** Whether a boot of it is under way: facts of others that merely want an address are not worth composing. */
+  follows(mac: Mac): boolean;
   /** The machine's boots, newest first. */
   boots(mac: Mac): Promise<RecordedBoot[]>;
   /** Facts that found no room since the start. */
@@ -167,6 +169,7 @@ export async function createBootRecord(deps: BootRecordDeps): Promise<BootRecord
       if (!known && !mayBegin(fact)) return;
       append(known && !startsOver(known.head, fact) ? known : begin(mac, fact.at), fact);
     },
+    follows: (mac) => open.get(mac) !== undefined,
     async boots(mac) {
       await flushCounts();
       return repository.boots(mac, limits.perMachine);

@@ -324,14 +324,15 @@ test("slow readers of a large file cost no memory, and get all of it", async () 
   await Bun.$`truncate -s ${size} ${path}`.quiet();
   const before = process.memoryUsage.rss();
   const readers = Array.from({ length: 8 }, () =>
-    Bun.spawn(["curl", "-sS", "--limit-rate", "400k", "-m", "4", "-o", "/dev/null", `${base}/image/large`], {
+    Bun.spawn(["curl", "-sS", "--limit-rate", "400k", "-m", "3", "-o", "/dev/null", `${base}/image/large`], {
       stderr: "ignore",
     }),
   );
-  await Bun.sleep(2500);
+  await Bun.sleep(1500);
   const grown = process.memoryUsage.rss() - before;
   await Promise.all(readers.map((reader) => reader.exited));
-  expect(grown).toBeLessThan(60 << 20);
+  // Eight copies would be 1600 MiB; what other tests leave to the collector moves this by some tens.
+  expect(grown).toBeLessThan(150 << 20);
   const whole = await fetch(`${base}/image/large`);
   let read = 0;
   for await (const chunk of whole.body ?? []) read += chunk.length;
