@@ -436,6 +436,20 @@ disk_matches() {
   return 0
 }
 
+# The disk the running system lives on. An installer lives in memory: where this holds, somebody runs the
+# script by hand on a machine that is in use.
+disk_is_in_use() {
+  while read -r _ _ _number _ _point _; do
+    [ "$_point" = / ] || continue
+    for _held in "/sys/dev/block/$_number" "/sys/dev/block/$_number"/slaves/*; do
+      case $(readlink -f "$_held") in
+        */block/"$1" | */block/"$1"/*) return 0 ;;
+      esac
+    done
+  done </proc/1/mountinfo
+  return 1
+}
+
 # Whole disks, loop devices and the like left out unless the rule names one.
 disk_list() {
   for _block in /sys/block/*; do
@@ -445,6 +459,7 @@ disk_list() {
       ram* | zram* | dm-* | md* | sr* | fd* | mtd*) continue ;;
     esac
     [ "$(disk_read "$_block/size")" != 0 ] || continue
+    if disk_is_in_use "$_name"; then continue; fi
     echo "$_name"
   done
 }
