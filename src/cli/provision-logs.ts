@@ -37,6 +37,8 @@ export const logs = defineCommand({
     }
     const abort = new AbortController();
     process.once("SIGINT", () => abort.abort());
+    // `labctl provision logs -f … | head` closes our stdout.
+    process.stdout.once("error", () => abort.abort());
     for await (const { event, data } of followEvents(client, `${path}/follow`, abort.signal)) {
       if (event === "log" && skip > 0) {
         skip--;

@@ -49,6 +49,8 @@ export async function listenUnix(app: Routes, path: string, logger: Logger): Pro
   const server = guard(path, () =>
     Bun.serve({
       unix: path,
+      // On a Unix socket `timeout(request, 0)` changes nothing: longer than the pause between two keep-alives.
+      idleTimeout: 60,
       maxRequestBodySize: maxBody,
       fetch(request, self) {
         return app.fetch(request, { clientIp: "", baseUrl: "", untimed: () => self.timeout(request, 0) });

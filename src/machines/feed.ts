@@ -85,7 +85,8 @@ export function createFeed(clock: Clock): Feed {
     const { controller } = follower;
     if ((controller.desiredSize ?? 0) <= 0) {
       remove(mac, follower);
-      controller.error(new AppError("too-many", "the follower reads too slowly"));
+      // Without a reason: the server would print one, and the follower only sees the connection end.
+      controller.error();
       return;
     }
     controller.enqueue(bytes);
