@@ -55,7 +55,7 @@ export function createReports({
   discovery,
   transitions,
   render,
-  leaseOf,
+  leasesOf,
   logs,
   repository,
   tails,
@@ -69,8 +69,8 @@ export function createReports({
   discovery: Discovery;
   transitions: Transitions;
   render: RenderFor;
-  /** The address our DHCP server leased to a MAC; `undefined` where somebody else's does. */
-  leaseOf: (mac: Mac) => string | undefined;
+  /** The addresses our DHCP server leased to a MAC; none where somebody else's does. */
+  leasesOf: (mac: Mac) => readonly string[];
   logs: InstallLogs;
   repository: LogRepository;
   tails: Tails;
@@ -94,9 +94,9 @@ export function createReports({
       });
       return new AppError(code, reason);
     };
-    const address = leaseOf(token.mac);
-    if (address !== undefined && address !== clientIp) {
-      throw refuse("forbidden", `this install data is for ${token.mac}, which has the address ${address}`);
+    const leases = leasesOf(token.mac);
+    if (leases.length > 0 && !leases.includes(clientIp) && clientIp !== staticAddress(read, token)) {
+      throw refuse("forbidden", `this install data is for ${token.mac}, which has the address ${leases[0]}`);
     }
     if (token.served.includes(file)) {
       throw refuse("gone", `${file} was fetched before; it is served once for each boot`);
@@ -107,6 +107,12 @@ export function createReports({
       throw refuse("gone", "this install is over");
     }
     return token;
+  }
+
+  /** An installer that was given a fixed address may ask from it, too. */
+  function staticAddress(read: Queries, token: TokenRecord): string | undefined {
+    const network = findInstall(read, token.installId)?.spec.network;
+    return network?.kind === "static" ? network.address.split("/")[0] : undefined;
   }
 
   async function rendered(token: TokenRecord, secret: string, file: string): Promise<string> {

@@ -41,8 +41,8 @@ export interface MachinesDeps {
   bus: MachineBus;
   templates: Templates;
   findImage: FindImage;
-  /** The address our DHCP server leased to a MAC; `undefined` where somebody else's does. */
-  leaseOf: (mac: Mac) => string | undefined;
+  /** The addresses our DHCP server leased to a MAC; none where somebody else's does. */
+  leasesOf: (mac: Mac) => readonly string[];
   settings: InstallSettings & DiscoverySettings;
 }
 
@@ -89,7 +89,7 @@ export function createMachines(deps: MachinesDeps): Machines {
       ...shared,
       claims,
       transitions,
-      leaseOf: deps.leaseOf,
+      leasesOf: deps.leasesOf,
       logs,
       repository,
       tails,

@@ -178,11 +178,18 @@ describe("install data", () => {
 
   test("goes to the address the machine has a lease for, and to no other", async () => {
     await room.queue();
-    room.leases.set(mac, "10.0.0.50");
+    room.leases.set(mac, ["10.1.0.7", "10.0.0.50"]);
     const path = `/install/${await room.boot()}/install.sh`;
     expect((await room.ask(path, {}, "10.0.0.66")).status).toBe(403);
     expect(await state()).toBe("queued");
     expect((await room.ask(path, {}, "10.0.0.50")).status).toBe(200);
+  });
+
+  test("goes to the fixed address the install gives the machine as well", async () => {
+    await room.queue({ network: { kind: "static", address: "10.0.0.9/24" } });
+    room.leases.set(mac, ["10.0.0.50"]);
+    const path = `/install/${await room.boot()}/install.sh`;
+    expect((await room.ask(path, {}, "10.0.0.9")).status).toBe(200);
   });
 
   test("each boot has a token of its own; the fourth newest is still good, the fifth is not", async () => {

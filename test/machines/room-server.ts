@@ -21,7 +21,7 @@ const machines = createMachines({
   bus: { publish: () => {} },
   templates: (path) => `# ${path}\ntoken={{token}}\n`,
   findImage: (name) => ({ name, sha256: "a".repeat(64), size: 1000, format: "raw", compression: "none" }),
-  leaseOf: () => undefined,
+  leasesOf: () => [],
   settings: { sshKeys: [sshKey], kernelArgs: "", timezone: "UTC", mirrors: {}, after: "wait" },
 });
 startStallWatch(machines.reports, clock, logger);

@@ -50,7 +50,7 @@ export interface Room {
   /** What was published, by name. */
   events: [keyof MachineEvents, unknown][];
   logged: { level: string; message: string; fields: LogFields }[];
-  leases: Map<Mac, string>;
+  leases: Map<Mac, string[]>;
   images: Set<string>;
   lab: Routes;
   admin: Routes;
@@ -88,7 +88,7 @@ export function openRoom(): Room {
     "debug",
   );
   const events: Room["events"] = [];
-  const leases = new Map<Mac, string>();
+  const leases = new Map<Mac, string[]>();
   const images = new Set(["web"]);
 
   function open() {
@@ -103,7 +103,7 @@ export function openRoom(): Room {
         images.has(name)
           ? { name, sha256: "a".repeat(64), size: 1000, format: "raw", compression: "none" }
           : undefined,
-      leaseOf: (each) => leases.get(each),
+      leasesOf: (each) => leases.get(each) ?? [],
       settings: {
         sshKeys: [sshKey],
         kernelArgs: "console=ttyS0",
