@@ -152,6 +152,8 @@ export function describeFact(fact: BootFact): string {
     case "transfer": {
       const head = `TFTP ${fact.path}, ${fact.size} bytes in blocks of ${fact.blksize}, window ${fact.windowsize}`;
       if (fact.outcome === "running") return `${head}: under way`;
+      // An RRQ that only wants the size and is then dropped is normal (rule 17).
+      if (fact.outcome === "probed") return `TFTP ${fact.path}: asked for its size, ${fact.size} bytes`;
       const { bytes = 0, durationMs = 0, retries = 0 } = fact;
       const rate = durationMs > 0 ? `, ${Math.round(bytes / durationMs)} kB/s` : "";
       const why = fact.detail === undefined || fact.detail === "" ? "" : ` (${fact.detail})`;

@@ -141,7 +141,7 @@ test("one boot takes no more than its share; what finds no room is counted", asy
   record.add(mac, discover());
   for (let n = 0; n < 1000; n++) record.add(mac, fetched(`/ram/${n}`));
   const [boot] = await record.boots(mac);
-  expect([boot?.entries.length, boot?.dropped]).toEqual([400, 601]);
+  expect([boot?.entries.length, boot?.dropped]).toEqual([200, 801]);
 });
 
 test("a flood of made-up MACs takes bounded room and costs no machine its record", async () => {

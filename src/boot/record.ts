@@ -10,9 +10,9 @@ import type { BootHead, RecordedBoot, RecordRepository } from "./record-reposito
 const limits = {
   /** Boots of one machine, and in all. */
   perMachine: 5,
-  inAll: 50_000,
+  inAll: 20_000,
   /** Facts of one boot. */
-  perBoot: 400,
+  perBoot: 200,
   /** Boots under way that are remembered, so that facts join them. */
   open: 16_384,
   /** Facts that wait to be written. */
