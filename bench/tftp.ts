@@ -1,0 +1,258 @@
+import { chmod, mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { Bench, BenchContext, Measurement } from "./definition.ts";
+import { createLab, type Lab } from "./lab.ts";
+import { type ServerProcess, startServer } from "./server-process.ts";
+import { median, short } from "./statistics.ts";
+import { type Order, type Result, resultSchema } from "./tftp-client.ts";
+
+/** A TFTP server that serves what lies in `files`. */
+interface Contender {
+  name: string;
+  /** The path under which it serves `NAME`. */
+  path(name: string): string;
+  start(context: BenchContext, lab: Lab, files: string): Promise<ServerProcess>;
+}
+
+const contenders: Contender[] = [
+  {
+    name: "labctl",
+    path: (name) => `installer/bench/${name}`,
+    async start({ labctl, scratch }, { server }, files) {
+      const config = join(scratch, "labctl.yaml");
+      await Bun.write(
+        config,
+        JSON.stringify({
+          dataDir: join(scratch, "data"),
+          adminSocket: join(scratch, "labctl.sock"),
+          logLevel: "warn",
+          interfaces: [{ name: server.interface, dhcp: "off" }],
+          tftp: { maxTransfers: 2048, maxPerClient: 1000 },
+          imageDir: join(files, ".."),
+        }),
+      );
+      return startServer(server.namespace, [labctl, "bastion", "run", "--config", config]);
+    },
+  },
+  {
+    name: "tftpd-hpa",
+    path: (name) => name,
+    async start({ unpack }, { server }, files) {
+      const root = await unpack("tftpd-hpa", "libwrap0");
+      return startServer(
+        server.namespace,
+        [join(root, "usr/sbin/in.tftpd"), "-L", "-s", "-a", `${server.address}:69`, join(files, "bench")],
+        libraries(root),
+      );
+    },
+  },
+  {
+    name: "dnsmasq",
+    path: (name) => name,
+    async start({ unpack }, { server }, files) {
+      const root = await unpack("dnsmasq-base");
+      const options = [
+        "--keep-in-foreground",
+        "--conf-file=/dev/null",
+        "--port=0",
+        "--user=root",
+        "--pid-file=",
+      ];
+      const tftp = ["--enable-tftp", `--tftp-root=${join(files, "bench")}`, "--tftp-max=1100"];
+      return startServer(
+        server.namespace,
+        [
+          join(root, "usr/sbin/dnsmasq"),
+          ...options,
+          ...tftp,
+          `--listen-address=${server.address}`,
+          "--bind-interfaces",
+        ],
+        libraries(root),
+      );
+    },
+  },
+  {
+    name: "atftpd",
+    path: (name) => name,
+    async start({ unpack }, { server }, files) {
+      const root = await unpack("atftpd", "libwrap0", "libpcre3");
+      const options = ["--daemon", "--no-fork", "--user", "root.root", "--maxthread", "1100", "--verbose=0"];
+      return startServer(
+        server.namespace,
+        [join(root, "usr/sbin/atftpd"), ...options, "--bind-address", server.address, join(files, "bench")],
+        libraries(root),
+      );
+    },
+  },
+];
+
+function libraries(root: string): Record<string, string> {
+  const triplet = process.arch === "arm64" ? "aarch64-linux-gnu" : "x86_64-linux-gnu";
+  return { LD_LIBRARY_PATH: `${root}/usr/lib/${triplet}:${root}/lib/${triplet}` };
+}
+
+/** A piece of work: the order without what depends on the server. */
+interface Work extends Pick<Order, "clients" | "blksize" | "windowsize" | "delayMs" | "loss"> {
+  name: string;
+  /** The same with window 1. */
+  lockStep: string;
+}
+
+async function race(context: BenchContext, mebibytes: number, works: Work[]): Promise<Measurement[]> {
+  const files = join(context.scratch, "images/installers");
+  await mkdir(join(files, "bench"), { recursive: true });
+  await Bun.write(join(files, "bench/small"), "ready");
+  await Bun.write(join(files, "bench/file"), randomBytes(mebibytes * 1024 * 1024));
+  // atftpd and tftpd-hpa serve as another user what all may read
+  for (const directory of ["", "images", "images/installers", "images/installers/bench"]) {
+    await chmod(join(context.scratch, directory), 0o755);
+  }
+  const lab = await createLab();
+  const rows: Measurement[] = [];
+  try {
+    for (const work of works.filter(({ name }) => context.wanted(name))) {
+      const measured = contenders.map(({ name }) => emptyRow(work.name, name));
+      for (let round = 0; round <= context.rounds; round++) {
+        for (const [index, contender] of contenders.entries()) {
+          const row = measured[index];
+          if (row && row.equals === undefined)
+            await measure(context, lab, files, { contender, work, round }, row, rows);
+        }
+      }
+      rows.push(...measured);
+      context.log(
+        `${work.name}: ${measured.map((row) => `${row.subject} ${short(median(row.values))}`).join(", ")}`,
+      );
+    }
+    return rows;
+  } finally {
+    await lab.remove();
+  }
+}
+
+function emptyRow(name: string, subject: string): Measurement {
+  return { case: name, subject, values: [], cpuSeconds: [], peakBytes: 0, failures: 0 };
+}
+
+/** One round of one server, added to its row; round 0 proves the content and is not counted. */
+async function measure(
+  context: BenchContext,
+  lab: Lab,
+  files: string,
+  { contender, work, round }: { contender: Contender; work: Work; round: number },
+  row: Measurement,
+  earlier: Measurement[],
+): Promise<void> {
+  const server = await serve(context, lab, contender, files);
+  try {
+    const before = server.cpuSeconds();
+    const result = await fetchAll(lab, {
+      ...{ address: lab.server.address, file: contender.path("file"), seed: 1 + round, limit: 120 },
+      ...{ clients: work.clients, blksize: work.blksize, windowsize: work.windowsize },
+      ...{ delayMs: work.delayMs, loss: work.loss },
+      ...(round === 0 && { prove: join(files, "bench/file") }),
+    });
+    row.failures += result.failures;
+    row.note = noteOf(work, result) || row.note || "";
+    row.peakBytes = Math.max(row.peakBytes, server.peakBytes());
+    if (round > 0 && result.failures === 0) {
+      row.values.push(result.seconds);
+      row.cpuSeconds.push(server.cpuSeconds() - before);
+    }
+    // who grants no window does the work of window 1 again: that was measured
+    const lockStep = result.windowsize === 1 && work.windowsize > 1 ? work.lockStep : undefined;
+    const same = earlier.find((other) => other.case === lockStep && other.subject === row.subject);
+    if (same) Object.assign(row, { ...same, case: row.case, equals: same.case, note: row.note });
+  } finally {
+    await server.stop();
+  }
+}
+
+function noteOf(work: Work, result: Result): string {
+  if (result.failures > 0) return result.reason;
+  return result.windowsize < work.windowsize ? `granted window ${result.windowsize}` : "";
+}
+
+/** Starts the server and waits until it answers. */
+async function serve(
+  context: BenchContext,
+  lab: Lab,
+  contender: Contender,
+  files: string,
+): Promise<ServerProcess> {
+  const server = await contender.start(context, lab, files);
+  const answer = await fetchAll(lab, {
+    ...{
+      address: lab.server.address,
+      file: contender.path("small"),
+      clients: 1,
+      blksize: 512,
+      windowsize: 1,
+    },
+    ...{ delayMs: 0, loss: 0, seed: 1, limit: 10 },
+  });
+  if (answer.failures === 0) return server;
+  await server.stop();
+  throw new Error(`${contender.name} does not answer: ${answer.reason}`);
+}
+
+async function fetchAll(lab: Lab, order: Order): Promise<Result> {
+  const client = [process.execPath, join(import.meta.dir, "tftp-client.ts"), JSON.stringify(order)];
+  const child = Bun.spawn(["ip", "netns", "exec", lab.client.namespace, ...client], { stdout: "pipe" });
+  return resultSchema.parse(JSON.parse(await new Response(child.stdout).text()));
+}
+
+function randomBytes(size: number): Uint8Array {
+  const bytes = new Uint8Array(size);
+  for (let at = 0; at < size; at += 65536) crypto.getRandomValues(bytes.subarray(at, at + 65536));
+  return bytes;
+}
+
+const blksize = 1428;
+
+export const tftpOne: Bench = {
+  name: "tftp-one",
+  summary: "seconds for one file to one client, blksize 1428",
+  unit: "s",
+  better: "lower",
+  size: 64,
+  run: (context, size) =>
+    race(
+      context,
+      size,
+      [0, 0.3].flatMap((delayMs) =>
+        [1, 4, 16, 64].map((windowsize) => {
+          const name = (window: number) => `window ${window}, ${delayMs} ms`;
+          return {
+            ...{ name: name(windowsize), lockStep: name(1) },
+            ...{ windowsize, delayMs, clients: 1, blksize, loss: 0 },
+          };
+        }),
+      ),
+    ),
+};
+
+export const tftpMany: Bench = {
+  name: "tftp-many",
+  summary: "seconds until every client has a boot program, 0.3 ms away, blksize 1428",
+  unit: "s",
+  better: "lower",
+  size: 1,
+  run: (context, size) =>
+    race(
+      context,
+      size,
+      [64, 512].flatMap((clients) =>
+        [0, 0.01].flatMap((loss) =>
+          [1, 4].map((windowsize) => {
+            const name = (window: number) => `${clients} clients, window ${window}, ${loss * 100} % loss`;
+            return {
+              ...{ name: name(windowsize), lockStep: name(1) },
+              ...{ windowsize, delayMs: 0.3, clients, blksize, loss },
+            };
+          }),
+        ),
+      ),
+    ),
+};
