@@ -59,6 +59,7 @@ export interface NodeServerOptions {
   tls: Issued;
   faults: Faults;
   seen: Seen[];
+  checkAnswers: boolean;
 }
 
 /** The API as one node serves it; what concerns another node it hands on. */
@@ -167,6 +168,7 @@ async function carryOut(
   const wrong = findFaults(route.request, params);
   if (Object.keys(wrong).length > 0) throw badParams(wrong);
   const data = await route.operation.run(call);
+  if (!options.checkAnswers) return new Success(data, call.total);
   const checked = route.answer.safeParse(data);
   if (!checked.success) {
     throw new Error(

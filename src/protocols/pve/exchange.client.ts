@@ -1,5 +1,5 @@
 import { Readable } from "node:stream";
-import { Pool } from "undici/index.js";
+import { type Dispatcher, Pool } from "undici/index.js";
 import type { Clock } from "../../platform/clock.ts";
 import { type Endpoint, formatEndpoint } from "./endpoint.ts";
 import type { RawAnswer } from "./envelope.ts";
@@ -37,19 +37,19 @@ export function createExchange(
     if (!pool) throw new Error(`no endpoint ${index}`);
     const deadline = new AbortController();
     const cancelTimer = clock.after(request.timeoutMs, () => deadline.abort());
-    const signals = request.signal ? [request.signal, deadline.signal] : [deadline.signal];
+    const signal = request.signal ? AbortSignal.any([request.signal, deadline.signal]) : deadline.signal;
     try {
       const response = await pool.request({
         method: request.method,
         path: request.path,
         headers: request.headers,
         body: bodyOf(request.body),
-        signal: AbortSignal.any(signals),
+        signal,
       });
       const answer: RawAnswer = {
         status: response.statusCode,
         statusText: response.statusText,
-        body: await readBounded(response.body),
+        body: await readBounded(response),
       };
       const date = response.headers.date;
       return { kind: "answer", answer, date: typeof date === "string" ? date : undefined };
@@ -83,7 +83,10 @@ function bodyOf(body: ExchangeRequest["body"]): string | Readable | null {
     : Readable.from(body, { objectMode: false });
 }
 
-async function readBounded(body: AsyncIterable<Uint8Array>): Promise<string> {
+/** The body as text; one that would not end is cut off. */
+async function readBounded({ headers, body }: Dispatcher.ResponseData): Promise<string> {
+  const announced = Number(headers["content-length"] ?? Number.NaN);
+  if (announced <= maxAnswerBytes) return body.text();
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   for await (const chunk of body) {
