@@ -147,7 +147,7 @@ host_network_manager() {
 
 host_networkd() {
   {
-    printf '[Match]\nPermanentMACAddress=%s\n\n[Network]\n' {{mac}}
+    printf '[Match]\nMACAddress=%s\n\n[Network]\n' {{mac}}
 {{#if network.static}}
     printf 'Address=%s/%s\n' {{network.address}} {{network.prefix}}
 {{#if network.gateway}}

@@ -313,7 +313,9 @@ bastion_take_batch() {
     mv "$BASTION_DIR/whole" "$BASTION_DIR/chunk"
     _bytes=$(wc -c <"$BASTION_DIR/chunk" | tr -d ' ')
   fi
-  tr '\r' '\n' <"$BASTION_DIR/chunk" | cut -c 1-1000 | sed '/^[[:space:]]*$/d' >"$BASTION_DIR/batch"
+  # The trace stays on the machine: it is there to find the line that failed.
+  tr '\r' '\n' <"$BASTION_DIR/chunk" | cut -c 1-1000 |
+    sed -e '/^[[:space:]]*$/d' -e '/^+\{1,\}[0-9]*+ /d' >"$BASTION_DIR/batch"
   _lines=$(grep -c '' "$BASTION_DIR/batch")
   _first=$(cat "$BASTION_DIR/seq" 2>/dev/null || echo 1)
   printf '%s %s %s %s %s\n' "$_first" "$_lines" "$((_offset + _bytes))" "$1" "$(cat "$1.source")" >"$BASTION_DIR/pending.new"

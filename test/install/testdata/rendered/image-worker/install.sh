@@ -315,7 +315,9 @@ bastion_take_batch() {
     mv "$BASTION_DIR/whole" "$BASTION_DIR/chunk"
     _bytes=$(wc -c <"$BASTION_DIR/chunk" | tr -d ' ')
   fi
-  tr '\r' '\n' <"$BASTION_DIR/chunk" | cut -c 1-1000 | sed '/^[[:space:]]*$/d' >"$BASTION_DIR/batch"
+  # The trace stays on the machine: it is there to find the line that failed.
+  tr '\r' '\n' <"$BASTION_DIR/chunk" | cut -c 1-1000 |
+    sed -e '/^[[:space:]]*$/d' -e '/^+\{1,\}[0-9]*+ /d' >"$BASTION_DIR/batch"
   _lines=$(grep -c '' "$BASTION_DIR/batch")
   _first=$(cat "$BASTION_DIR/seq" 2>/dev/null || echo 1)
   printf '%s %s %s %s %s\n' "$_first" "$_lines" "$((_offset + _bytes))" "$1" "$(cat "$1.source")" >"$BASTION_DIR/pending.new"
@@ -927,7 +929,7 @@ host_network_manager() {
 
 host_networkd() {
   {
-    printf '[Match]\nPermanentMACAddress=%s\n\n[Network]\n' '52:54:00:12:34:56'
+    printf '[Match]\nMACAddress=%s\n\n[Network]\n' '52:54:00:12:34:56'
     printf 'Address=%s/%s\n' '10.0.0.7' '24'
     printf 'Gateway=%s\n' '10.0.0.1'
   } | host_file /etc/systemd/network/10-labctl.network
