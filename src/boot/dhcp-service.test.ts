@@ -172,6 +172,16 @@ test("a used-up range is told once in ten minutes", async () => {
   expect(troubles()).toEqual(["range-exhausted", "range-exhausted"]);
 });
 
+test("leasesOf tells what a MAC holds now: nothing before the ACK, nothing after the end", async () => {
+  const { ask, wants, service, clock } = bench();
+  await ask("DHCPDISCOVER");
+  expect(service.leasesOf(mac(1))).toEqual([]);
+  await ask("DHCPREQUEST", 1, wants("10.0.0.100"));
+  expect(service.leasesOf(mac(1)).map(({ address }) => address)).toEqual([ip("10.0.0.100")]);
+  clock.advance(3_600_001);
+  expect(service.leasesOf(mac(1))).toEqual([]);
+});
+
 test("a released address is free at once; a declined one is not, and is told", async () => {
   const { ask, sent, wants, service, troubles } = bench();
   await ask("DHCPREQUEST", 1, wants("10.0.0.100"));

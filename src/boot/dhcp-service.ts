@@ -50,6 +50,8 @@ export interface DhcpService {
   /** What another server sent to a client. */
   overhear(datagram: UdpDatagram): void;
   leases(): Lease[];
+  /** What this MAC holds now: at most one lease in each subnet. */
+  leasesOf(mac: Mac): Lease[];
   counters(): DhcpCounters;
 }
 
@@ -248,6 +250,13 @@ export function createDhcpService(
       tell([event, ...diagnosis.overheard(event, mode)]);
     },
     leases: () => pools.flatMap((pool: LeasePool) => pool.list()),
+    leasesOf(mac) {
+      const now = clock.now();
+      return pools.flatMap((pool) => {
+        const lease = pool.of(mac);
+        return lease?.state === "bound" && lease.expires > now ? [lease] : [];
+      });
+    },
     counters: () => ({ ...counters }),
   };
 }

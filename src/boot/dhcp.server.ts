@@ -36,6 +36,8 @@ export interface DhcpServer {
   start(): Promise<void>;
   stop(): Promise<void>;
   leases(): Lease[];
+  /** The addresses this MAC holds now, dotted: one on each network it is on. */
+  leasesOf(mac: Mac): string[];
   /** One entry for each interface that is served now. */
   status(): { interface: string; address: string; ports: number[]; counters: DhcpCounters }[];
 }
@@ -188,6 +190,10 @@ export function createDhcpServer(deps: DhcpServerDeps): DhcpServer {
     },
     stop,
     leases: () => [...open.values()].flatMap((each) => each.service.leases()),
+    leasesOf: (mac) =>
+      [...open.values()].flatMap(({ service }) =>
+        service.leasesOf(mac).map(({ address }) => formatIpv4(address)),
+      ),
     status: () =>
       [...open].map(([name, each]) => ({
         interface: name,

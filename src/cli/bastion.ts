@@ -24,5 +24,9 @@ export const bastion = defineGroup({
   example: "labctl bastion run",
   commands: {
     run: { summary: run.summary, load: async () => run },
+    "dhcp-snippet": {
+      summary: "configuration for your own DHCP server that points it here",
+      load: async () => (await import("./dhcp-snippet.ts")).dhcpSnippet,
+    },
   },
 });

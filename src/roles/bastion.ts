@@ -31,7 +31,6 @@ import { systemClock as clock } from "../platform/clock.ts";
 import type { DaemonConfig } from "../platform/config.ts";
 import { createEventBus } from "../platform/events.ts";
 import type { Logger } from "../platform/logger.ts";
-import { formatIpv4 } from "../protocols/dhcp4/ipv4.ts";
 import { openStore } from "../store/database.ts";
 import { followInterfaces } from "./lab-listeners.ts";
 import { createStarted, type Running } from "./running.ts";
@@ -83,11 +82,7 @@ export async function startBastion(config: DaemonConfig, logger: Logger): Promis
       bus,
       templates: createTemplates(config.kickstartDir),
       findImage: (name) => images.find(name),
-      leasesOf: (mac) =>
-        dhcp
-          .leases()
-          .filter((lease) => lease.mac === mac && lease.state === "bound" && lease.expires > clock.now())
-          .map(({ address }) => formatIpv4(address)),
+      leasesOf: (mac) => dhcp.leasesOf(mac),
       settings: { ...config.install, mirrors, after: config.discovery.after },
     });
     started.keep({ stop: async () => machines.close() });
