@@ -108,6 +108,7 @@ export function createDispatch({ orders, observe, log }: DispatchDeps): Dispatch
     try {
       const order = await orders.orderFor(request);
       const script = render(order);
+      log.debug("boot script served", { mac, via, order: order.kind });
       observe({ mac, clientIp, via, order: order.kind, ...whyOf(order), files: filesOf(order) });
       return script;
     } catch (thrown) {

@@ -54,12 +54,10 @@ export interface BootRecordDeps {
   repository: RecordRepository;
   clock: Clock;
   log: Logger;
-  /** Told of each fact that is not a mere repetition. */
-  recorded(mac: Mac, fact: BootFact): void;
 }
 
 export async function createBootRecord(deps: BootRecordDeps): Promise<BootRecord> {
-  const { repository, clock, log, recorded } = deps;
+  const { repository, clock, log } = deps;
   const open = createLatest<Mac, OpenBoot>(limits.open);
   const waiting = new Map<string, Stored>();
   const counted = new Map<Stored, OpenBoot>();
@@ -102,7 +100,6 @@ export async function createBootRecord(deps: BootRecordDeps): Promise<BootRecord
         running.fact = { ...fact, at: running.fact.at };
         running.lastAt = head.lastAt;
         write(boot, running);
-        recorded(head.mac, fact);
         return;
       }
     }
@@ -121,7 +118,6 @@ export async function createBootRecord(deps: BootRecordDeps): Promise<BootRecord
     boot.nextSeq++;
     boot.last = stored;
     if (fact.kind === "transfer" && boot.transfers.size < 16) boot.transfers.set(fact.path, stored);
-    recorded(head.mac, fact);
   }
 
   /** Resolves once everything that waited when it was called is written. */

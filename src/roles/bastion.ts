@@ -1,6 +1,5 @@
 import { join } from "node:path";
 import { createBootAdminRoutes } from "../boot/admin-routes.ts";
-import { describeFact } from "../boot/boot-fact.ts";
 import { createBootPrograms } from "../boot/boot-programs.client.ts";
 import { createDhcpServer } from "../boot/dhcp.server.ts";
 import { createDispatch } from "../boot/dispatch.ts";
@@ -94,7 +93,6 @@ export async function startBastion(config: DaemonConfig, logger: Logger): Promis
         repository: createRecordRepository(store),
         clock,
         log: logger,
-        recorded: (mac, fact) => logger.debug(describeFact(fact), { mac }),
       }),
     );
     const observer = createBootObserver(record, machines.orders, clock.now);
