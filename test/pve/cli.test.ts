@@ -70,7 +70,7 @@ test("before a node is trusted nothing is sent to it, and the way on is named", 
   expect(err).toContain("is not trusted");
   expect(err).toContain("labctl proxmox trust 127.0.0.1:");
   expect(fake.seen).toEqual([]);
-});
+}, 20_000);
 
 test("trust pins what was compared: by fingerprint without a question, and not at all without either", async () => {
   const [one, two] = await Promise.all([nodeAt(0), nodeAt(1)]);
@@ -83,7 +83,7 @@ test("trust pins what was compared: by fingerprint without a question, and not a
   expect(vouched.err).toContain(`says this is the certificate of pve2`);
   const pins: unknown = JSON.parse(readFileSync(join(folder, "proxmox-trust.json"), "utf8"));
   expect(pins).toEqual({ [one.address]: one.fingerprint, [two.address]: two.fingerprint });
-});
+}, 20_000);
 
 test("lists come as tables and as JSON", async () => {
   const guests = await labctl(["guests", "-o", "json"]);
@@ -96,7 +96,7 @@ test("lists come as tables and as JSON", async () => {
     code: 2,
     err: expect.stringContaining("the cluster has 2 nodes: pve1, pve2"),
   });
-});
+}, 20_000);
 
 test("selftest goes through it all, and --task takes a snapshot and leaves none", async () => {
   const before = fake.seen.length;
@@ -114,7 +114,7 @@ test("selftest goes through it all, and --task takes a snapshot and leaves none"
     fake.seen.filter(({ path }) => path.includes("/qemu/101/snapshot")).map(({ method }) => method),
   ).toEqual(["POST", "DELETE"]);
   expect(fake.world.guests.get(101)?.snapshots).toEqual([]);
-});
+}, 20_000);
 
 test("selftest says what is wrong and what to do, and fails", async () => {
   const template = fake.world.guests.get(9000);
@@ -128,7 +128,7 @@ test("selftest says what is wrong and what to do, and fails", async () => {
   expect(out).toContain("pve2 is offline");
   fake.world.options.clockSkewMs = 0;
   await fake.nodes[1]?.start();
-});
+}, 20_000);
 
 test("a token file that everybody may read is refused, and so is one that holds none", async () => {
   chmodSync(join(folder, "token"), 0o644);
@@ -137,7 +137,7 @@ test("a token file that everybody may read is refused, and so is one that holds 
   chmodSync(join(folder, "token"), 0o600);
   expect((await labctl(["nodes"])).err).toContain("does not hold a Proxmox API token");
   writeFileSync(join(folder, "token"), tokens.full);
-});
+}, 20_000);
 
 test("the token comes from a credential or the environment as well, and a wrong one is told without being shown", async () => {
   const path = join(folder, "config.yaml");
@@ -150,4 +150,4 @@ test("the token comes from a credential or the environment as well, and a wrong 
     LABCTL_PROXMOX_LAB_TOKEN: tokens.full.replace("lab@pve!full", "lab@pve!gone"),
   });
   expect(wrong).toMatchObject({ code: 4, err: expect.stringContaining("Authentication failed!") });
-});
+}, 20_000);

@@ -24,6 +24,14 @@ afterEach(async () => {
   await fake.close();
 });
 
+/** Another cluster instead, where a test wants time to look. */
+async function fresh(options: Parameters<typeof createFakePve>[0]): Promise<void> {
+  await pve.close();
+  await fake.close();
+  fake = await createFakePve({ nodes: ["pve1", "pve2"], ...options });
+  pve = connect(fake);
+}
+
 /** A request as it comes, without our client. */
 async function raw(path: string, init: RequestInit = {}, token: string | null = tokens.full) {
   const headers = { ...(token !== null && { authorization: `PVEAPIToken=${token}` }), ...init.headers };
@@ -234,6 +242,7 @@ describe("tasks", () => {
 
 describe("ids, locks, teardown", () => {
   test("13: nextid reserves nothing, two clones to one id both start, and one task fails", async () => {
+    await fresh({ taskMs: 150 });
     const both = await Promise.all([pve.cluster.nextVmid(), pve.cluster.nextVmid()]);
     expect(both[0]).toBe(both[1]);
     const [newVmid] = both;
@@ -260,12 +269,13 @@ describe("ids, locks, teardown", () => {
   });
 
   test("14: while it is cloned the target has a lock, another description and no tags", async () => {
+    await fresh({ pace: 0.4 });
     const upid = await pve.provisioning.clone(
       { ...vm },
       { newVmid: parseVmid(320), full: true, name: "full" },
     );
     const target = { ...vm, vmid: parseVmid(320) };
-    await Bun.sleep(10);
+    await Bun.sleep(100);
     const meanwhile = await pve.guests.config(target);
     expect(meanwhile).toMatchObject({
       lock: "clone",

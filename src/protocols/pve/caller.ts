@@ -59,10 +59,10 @@ export function createCaller({ exchange, token, clock, logger }: CallerOptions):
   }
 
   function noteUnreached(index: number, why: string, mismatch: PveTlsMismatch | undefined): void {
-    const known = isDown(ring, index, clock.monotonic());
+    const wasDown = isDown(ring, index, clock.monotonic());
     ring = markDown(ring, index, clock.monotonic());
     // Once, and not for each of a hundred calls; with no other node to turn to, the error says it all.
-    if (known || exchange.places.length === 1) return;
+    if (wasDown || exchange.places.length === 1) return;
     const fields = { endpoint: exchange.places[index], why: token.redact(why) };
     if (mismatch) logger.error("Proxmox node is not trusted and was passed over", fields);
     else logger.warn("Proxmox node cannot be reached and was passed over", fields);
