@@ -26,7 +26,7 @@ quote() {
 
 # The same for awk programs: quote(text).
 awk_quote='function quote(s) {
-  gsub(/[^ -~]/, " ", s); gsub(/\\/, "\\\\", s); gsub(/"/, "\\\"", s); sub(/^ +/, "", s); sub(/ +$/, "", s)
+  gsub(/[^ -~]/, " ", s); gsub(/[\\"]/, "\\\\&", s); sub(/^ +/, "", s); sub(/ +$/, "", s)
   return "\"" s "\""
 }'
 

@@ -71,6 +71,7 @@ export function createMachineLabRoutes(machines: Machines, clock: Clock): Routes
       if (mac === undefined) throw new AppError("invalid", "the query names no MAC address: ?mac=…");
       return context.json(await machines.orders.waitingOrder(mac, context.env));
     })
+    .get("/discover.ks", () => new Response(machines.discoverKickstart(), { headers: plain }))
     .get("/install/:token/:file", serveInstallData)
     .post("/api/progress", async (context) => {
       const claim = authenticate(context);

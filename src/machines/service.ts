@@ -21,6 +21,7 @@ import type { Templates } from "./render.ts";
 import { createReports, type Reports } from "./report-service.ts";
 import { findMachine, type HistoryEntry, loadMachines, readHistory, saveBootOptions } from "./repository.ts";
 import { createTails } from "./tails.ts";
+import { renderTemplate } from "./template.ts";
 import { createTransitions } from "./transitions.ts";
 
 export type {
@@ -53,6 +54,8 @@ export interface Machines {
   readonly installs: Installs;
   readonly reports: Reports;
   readonly logs: InstallLogs;
+  /** The kickstart that discovers a machine from Fedora's own installer. */
+  discoverKickstart(): string;
   list(): Machine[];
   /** By MAC, of any of its cards, or by name. @throws `not-found`. */
   find(macOrName: string): Machine;
@@ -96,6 +99,7 @@ export function createMachines(deps: MachinesDeps): Machines {
       feed,
     }),
     logs,
+    discoverKickstart: () => renderTemplate(deps.templates, "fedora/discover.ks", {}),
     list: () => [...registry.all()].sort((a, b) => (a.mac < b.mac ? -1 : 1)),
     find(macOrName) {
       const mac = readMac(macOrName);

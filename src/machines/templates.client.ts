@@ -4,6 +4,7 @@ import debianEarly from "../../kickstart/debian/early.sh" with { type: "text" };
 import debianPreseed from "../../kickstart/debian/install.preseed" with { type: "text" };
 import debianLate from "../../kickstart/debian/late.sh" with { type: "text" };
 import debianPartition from "../../kickstart/debian/partition.sh" with { type: "text" };
+import fedoraDiscover from "../../kickstart/fedora/discover.ks" with { type: "text" };
 import fedoraInstall from "../../kickstart/fedora/install.ks" with { type: "text" };
 import imageInstall from "../../kickstart/image/install.sh" with { type: "text" };
 import libDisk from "../../kickstart/lib/disk.sh" with { type: "text" };
@@ -11,6 +12,7 @@ import libEfi from "../../kickstart/lib/efi.sh" with { type: "text" };
 import libHost from "../../kickstart/lib/host.sh" with { type: "text" };
 import libLayout from "../../kickstart/lib/layout.sh" with { type: "text" };
 import libReport from "../../kickstart/lib/report.sh" with { type: "text" };
+import ramCollect from "../../kickstart/ram/collect.sh" with { type: "text" };
 import { AppError } from "../platform/errors.ts";
 import type { Templates } from "./template.ts";
 
@@ -20,6 +22,7 @@ export const embeddedTemplates: Readonly<Record<string, string>> = {
   "debian/install.preseed": debianPreseed,
   "debian/late.sh": debianLate,
   "debian/partition.sh": debianPartition,
+  "fedora/discover.ks": fedoraDiscover,
   "fedora/install.ks": fedoraInstall,
   "image/install.sh": imageInstall,
   "lib/disk.sh": libDisk,
@@ -27,6 +30,7 @@ export const embeddedTemplates: Readonly<Record<string, string>> = {
   "lib/host.sh": libHost,
   "lib/layout.sh": libLayout,
   "lib/report.sh": libReport,
+  "ram/collect.sh": ramCollect,
 };
 
 /** Larger than any template; what is there by mistake is not read into memory. */
