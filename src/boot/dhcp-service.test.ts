@@ -22,6 +22,7 @@ interface Bench {
   save?: (changes: readonly LeaseChange[]) => Promise<void>;
   holder?: (address: Ipv4) => Mac | undefined | Promise<Mac | undefined>;
   bootOptions?: DhcpServiceDeps["bootOptions"];
+  observe?: DhcpServiceDeps["observe"];
 }
 
 function bench({
@@ -29,6 +30,7 @@ function bench({
   save = async () => {},
   holder = () => undefined,
   bootOptions = () => ({}),
+  observe,
 }: Bench = {}) {
   const clock = createManualClock(1_000_000);
   const sent: DhcpPacket[] = [];
@@ -65,7 +67,7 @@ function bench({
         },
         (run) => void setImmediate(run),
       ),
-      observe: (event) => void events.push(event),
+      observe: observe ?? ((event) => void events.push(event)),
       clock,
       log: silentLogger,
     },
@@ -274,6 +276,17 @@ test("another server's answer is overheard, our own and nonsense are not", () =>
   expect(events).toEqual([]);
   overhear(ip("10.0.0.7"), offer);
   expect(events.map(({ kind }) => kind)).toEqual(["overheard", "trouble"]);
+});
+
+test("an observer that throws costs nobody an answer", async () => {
+  const { ask, sent, service } = bench({
+    observe: () => {
+      throw new Error("no");
+    },
+  });
+  await ask("DHCPDISCOVER");
+  expect(sent).toHaveLength(1);
+  expect(service.counters()).toMatchObject({ answered: 1, failed: 0 });
 });
 
 test("property: no datagram makes the service throw, and it answers the next good one", async () => {

@@ -83,7 +83,12 @@ export function createDhcpService(
   const tell = (events: readonly DhcpEvent[]) => {
     for (const event of events) {
       if (event.kind === "trouble") log.warn(event.message, { mac: event.mac, trouble: event.trouble });
-      observe(event);
+      try {
+        observe(event);
+      } catch (error) {
+        // An answer was given, whatever its observer makes of it.
+        log.error(`telling of an exchange: ${error instanceof Error ? error.message : String(error)}`);
+      }
     }
   };
   const poolOf = (address: Ipv4) => pools.find((pool) => contains(pool.subnet, address)) ?? pools[0];

@@ -48,6 +48,8 @@ test("what does not fit the network is refused, and says where", () => {
   ]) {
     expect(() => read({ range })).toThrow("does not lie within 10.0.0.0/24");
   }
+  const relayed = [{ subnet: "10.1.0.0/99", range: "10.1.0.1-10.1.0.9" }];
+  expect(() => read({ relayed })).toThrow("the relayed network 10.1.0.0/99 is no /8 to /30");
   expect(() => read({ gateway: "192.168.0.1" })).toThrow("the gateway 192.168.0.1 is not in 10.0.0.0/24");
   expect(() => read({ reservations: [{ mac: mac(1), ip: "9.9.9.9" }] })).toThrow(
     "9.9.9.9 is in none of its networks",

@@ -80,6 +80,9 @@ export function readDhcpInterface(config: InterfaceConfig, address: Ipv4, prefix
     },
     ...config.relayed.map((relayed): Subnet => {
       const [text = "", length = ""] = relayed.subnet.split("/");
+      if (Number(length) < 8 || Number(length) > 30) {
+        throw new AppError("config", `${where}: the relayed network ${relayed.subnet} is no /8 to /30`);
+      }
       const behind = { network: networkOf(ipv4(text, where), Number(length)), prefix: Number(length) };
       return {
         ...behind,
