@@ -9,11 +9,12 @@ import { type BootClient, classify } from "./classify.ts";
 import { type Destination, decideDestination } from "./delivery.ts";
 import { createDhcpDiagnosis } from "./dhcp-diagnosis.ts";
 import type { DhcpEvent, DhcpExchange } from "./dhcp-events.ts";
-import { type BootSettings, contains, type DhcpInterface, type MachineBootOptions } from "./dhcp-settings.ts";
+import type { BootSettings, DhcpInterface, MachineBootOptions } from "./dhcp-settings.ts";
 import type { LeaseJournal } from "./lease-journal.ts";
+import { createLeaseKeeper } from "./lease-keeper.ts";
 import { createLeasePool, type Lease, type LeasePool } from "./leases.ts";
 import type { NbpPolicy } from "./nbp.ts";
-import { type Asked, type Decision, decideFull, quarantine } from "./offer.ts";
+import type { Asked, Decision } from "./offer.ts";
 import { decideBinl, decideProxy } from "./proxy-offer.ts";
 import { createRateLimit } from "./rate-limit.ts";
 
@@ -59,10 +60,6 @@ export interface DhcpService {
 const perMac = { burst: 20, perSecond: 2, keys: 16_384 };
 /** Requests that may be under way at once; what comes on top is sent again by its client. */
 const maxUnderWay = 4096;
-/** Probes under way at once; past it addresses are offered unprobed and DECLINE has to do. */
-const maxProbes = 512;
-/** Addresses tried in a row that turn out to be in use. */
-const maxConflicts = 4;
 
 export function createDhcpService(
   nic: DhcpInterface,
@@ -70,13 +67,12 @@ export function createDhcpService(
   ports: DhcpPorts,
   deps: DhcpServiceDeps,
 ): DhcpService {
-  const { clock, observe, journal } = deps;
+  const { clock, observe } = deps;
   const log = deps.log.with({ interface: nic.name });
   const mode = nic.mode === "full" ? "full" : "proxy";
   const pools = nic.subnets.map((subnet) => createLeasePool(subnet, nic.address, saved));
   const limit = createRateLimit(perMac);
   const diagnosis = createDhcpDiagnosis();
-  const probing = new Set<Ipv4>();
   const counters: DhcpCounters = { received: 0, invalid: 0, limited: 0, answered: 0, ignored: 0, failed: 0 };
   let underWay = 0;
 
@@ -91,61 +87,22 @@ export function createDhcpService(
       }
     }
   };
-  const poolOf = (address: Ipv4) => pools.find((pool) => contains(pool.subnet, address)) ?? pools[0];
 
-  async function save(lease: Lease): Promise<void> {
-    const pool = poolOf(lease.address);
-    if (!pool) return;
-    await journal.save({ lease, network: `${formatIpv4(pool.subnet.network)}/${pool.subnet.prefix}` });
-    pool.put(lease);
-  }
-
-  /** Keeps the address from others while it is probed or saved; what the client already has stays as it is. */
-  function hold(lease: Lease): void {
-    const pool = poolOf(lease.address);
-    const held = pool?.of(lease.mac);
-    const now = clock.now();
-    if (held?.address === lease.address && held.state === "bound" && held.expires > now) return;
-    pool?.put({ ...lease, state: "offered", expires: Math.min(lease.expires, now + 30_000) });
-  }
-
-  /** The offer once the wire was asked about its address; another one where somebody has it. */
-  async function probed(asked: Asked, first: Decision): Promise<Decision> {
-    let decision = first;
-    for (let conflicts = 0; decision.kind === "offer"; conflicts++) {
-      const { address } = decision.lease;
-      if (probing.has(address))
-        return { kind: "ignore", reason: `${formatIpv4(address)} is being probed for it` };
-      hold(decision.lease);
-      const askWire = decision.probe && nic.probe && asked.request.giaddr === 0 && probing.size < maxProbes;
-      if (!askWire) return decision;
-      probing.add(address);
-      const holder = await ports.probe(address).finally(() => probing.delete(address));
-      if (holder === undefined || holder === asked.mac) return decision;
-      const at = clock.now();
-      const conflict = `${formatIpv4(address)} is in use by ${holder} and was not offered; it is left alone for ten minutes. Take it out of the range, or reserve it.`;
-      tell(diagnosis.report({ at, interface: nic.name }, "address-conflict", String(address), conflict));
-      poolOf(address)?.put({ address, mac: holder, state: "declined", expires: at + quarantine });
-      if (conflicts >= maxConflicts)
-        return { kind: "ignore", reason: "every address tried is in use by another host" };
-      decision = decideFull(asked, pools, at);
-    }
-    return decision;
-  }
+  const keeper = createLeaseKeeper(pools, nic.probe, {
+    clock,
+    journal: deps.journal,
+    probe: ports.probe,
+    conflict(address, holder) {
+      const message = `${formatIpv4(address)} is in use by ${holder} and was not offered; it is left alone for ten minutes. Take it out of the range, or reserve it.`;
+      const where = { at: clock.now(), interface: nic.name };
+      tell(diagnosis.report(where, "address-conflict", String(address), message));
+    },
+  });
 
   async function decide(asked: Asked, port: 67 | 4011): Promise<Decision> {
     if (port === 4011) return decideBinl(asked);
     if (mode === "proxy") return decideProxy(asked);
-    const decision = decideFull(asked, pools, clock.now());
-    if (decision.kind === "offer") return await probed(asked, decision);
-    if (decision.kind === "ack") {
-      // Before anything is waited for, or the next request could be promised the same address.
-      hold(decision.lease);
-      await save(decision.lease);
-    } else if (decision.kind === "record") {
-      await save(decision.lease);
-    }
-    return decision;
+    return await keeper.decide(asked);
   }
 
   async function answer(
