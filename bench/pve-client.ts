@@ -1,27 +1,12 @@
 /**
  * Our Proxmox client beside proxmoxer (Debian's python3-proxmoxer) on the fake Proxmox VE: HTTPS, certificate
- * checked, connections kept. Also runs by itself: bun bench/pve-client.ts [CALLS]
+ * checked, connections kept.
  */
 import { join } from "node:path";
 import { z } from "zod";
 import { createFakePve, type FakePve } from "../test/fake-pve/fake.ts";
 import { tokens } from "../test/fake-pve/lab.ts";
-
-interface Measurement {
-  case: string;
-  subject: string;
-  values: number[];
-  cpuSeconds: number[];
-  peakBytes: number;
-  failures: number;
-  note?: string;
-}
-
-interface BenchContext {
-  rounds: number;
-  scratch: string;
-  log(line: string): void;
-}
+import type { Bench, BenchContext, Measurement } from "./definition.ts";
 
 const answer = z.object({ seconds: z.number(), cpuSeconds: z.number(), peakBytes: z.number() });
 const subjects = {
@@ -52,14 +37,11 @@ async function measure(
     for (const [index, command] of Object.values(subjects).entries()) {
       const row = rows[index];
       if (!row) continue;
-      const result = await runOnce(fake, [
-        ...command,
-        work.word,
-        fake.nodes[0]?.address ?? "",
-        ca,
-        tokens.full,
-        String(work.count),
-      ]);
+      const result = await runOnce(
+        fake,
+        [...command, work.word, fake.nodes[0]?.address ?? "", ca, tokens.full, String(work.count)],
+        context.log,
+      );
       // The first round warms up.
       if (!result) row.failures++;
       else if (round > 0) {
@@ -73,7 +55,7 @@ async function measure(
   return rows;
 }
 
-async function runOnce(fake: FakePve, command: string[]) {
+async function runOnce(fake: FakePve, command: string[], log: (line: string) => void) {
   fake.world.tasks.all.length = 0;
   fake.seen.length = 0;
   const child = Bun.spawn(command, { stdout: "pipe", stderr: "pipe" });
@@ -82,18 +64,18 @@ async function runOnce(fake: FakePve, command: string[]) {
     new Response(child.stderr).text(),
   ]);
   if ((await child.exited) !== 0) {
-    console.error(err);
+    log(err.trim());
     return undefined;
   }
   const warmUp = 200;
   return { told: answer.parse(JSON.parse(out)), requests: fake.seen.length - warmUp };
 }
 
-export const pveClient = {
+export const pveClient: Bench = {
   name: "pve-client",
   summary: "calls a second of the Proxmox client against the fake, beside proxmoxer",
   unit: "calls/s",
-  better: "higher" as const,
+  better: "higher",
   size: 3_000,
   run: async (context: BenchContext, size: number): Promise<Measurement[]> => {
     const perSecond = (count: number) => (result: z.infer<typeof answer>) => count / result.seconds;
@@ -104,34 +86,12 @@ export const pveClient = {
   },
 };
 
-export const pveWaits = {
+export const pveWaits: Bench = {
   name: "pve-waits",
   summary: "requests that awaiting 1,000 tasks at once costs, the starts not counted",
   unit: "requests",
-  better: "lower" as const,
+  better: "lower",
   size: 1_000,
   run: (context: BenchContext, size: number): Promise<Measurement[]> =>
     measure(context, { name: `${size} tasks`, word: "waits", count: size }, (_, requests) => requests - size),
 };
-
-if (import.meta.main) {
-  const { mkdtemp, rm } = await import("node:fs/promises");
-  const { tmpdir } = await import("node:os");
-  const scratch = await mkdtemp(join(tmpdir(), "pve-bench-"));
-  const calls = Number(process.argv[2] ?? pveClient.size);
-  const context = { rounds: 3, scratch, log: console.log };
-  for (const [bench, size] of [
-    [pveClient, calls],
-    [pveWaits, pveWaits.size],
-  ] as const) {
-    for (const row of await bench.run(context, size)) {
-      const middle = row.values.toSorted((a, b) => a - b)[Math.floor(row.values.length / 2)] ?? Number.NaN;
-      const cpu =
-        row.cpuSeconds.toSorted((a, b) => a - b)[Math.floor(row.cpuSeconds.length / 2)] ?? Number.NaN;
-      console.log(
-        `${row.case.padEnd(20)} ${row.subject.padEnd(10)} ${middle.toFixed(0).padStart(7)} ${bench.unit}  ${cpu.toFixed(2)} CPU s  ${(row.peakBytes / 1e6).toFixed(0)} MB`,
-      );
-    }
-  }
-  await rm(scratch, { recursive: true, force: true });
-}

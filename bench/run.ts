@@ -13,10 +13,11 @@ import { join } from "node:path";
 import { $ } from "bun";
 import type { Bench, BenchContext } from "./definition.ts";
 import { createPackages } from "./packages.ts";
+import { pveClient, pveWaits } from "./pve-client.ts";
 import { table } from "./report.ts";
 import { tftpMany, tftpOne } from "./tftp.ts";
 
-const benches: Bench[] = [tftpOne, tftpMany];
+const benches: Bench[] = [tftpOne, tftpMany, pveClient, pveWaits];
 const top = join(import.meta.dir, "..");
 const flag = (name: string) =>
   process.argv.find((word) => word.startsWith(`--${name}=`))?.slice(name.length + 3);
