@@ -125,5 +125,9 @@ export const image = defineGroup({
     verify: { summary: verify.summary, load: async () => verify },
     remove: { summary: remove.summary, load: async () => remove },
     build: { summary: build.summary, load: async () => build },
+    "boot-iso": {
+      summary: "write a small ISO for machines that cannot boot from the network",
+      load: async () => (await import("./image-boot-iso.ts")).bootIso,
+    },
   },
 });
