@@ -46,7 +46,7 @@ const mayImport: Record<string, readonly string[]> = {
   boot: ["boot", "machines", "images", "store", "platform", "protocols", "http"],
   fleet: ["fleet", "access", "machines", "store", "platform", "protocols", "http"],
   sandboxes: ["sandboxes", "access", "vault", "store", "platform", "protocols", "http"],
-  agent: ["agent", "platform", "protocols", "fleet", "machines"],
+  agent: ["agent", "access", "platform", "protocols", "fleet", "machines"],
   http: ["http", "access", "platform", "store"],
   ui: ["ui", "http", "platform"],
   roles: ["*"],

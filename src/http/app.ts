@@ -3,6 +3,14 @@ import { AppError } from "../platform/errors.ts";
 import type { Logger } from "../platform/logger.ts";
 import { problemResponse } from "./problem.ts";
 
+/** Who is at the other end, as far as the connection itself proves it. */
+export type PeerIdentity =
+  | { kind: "network"; address: string }
+  /** A client certificate of a trusted authority; SHA-256 of its DER, lower-case hexadecimal. */
+  | { kind: "certificate"; address: string; fingerprint: string }
+  /** A user of this host, on the Unix socket. */
+  | { kind: "local"; uid: number; user: string };
+
 /** What the listener tells a handler about a request, as `c.env`. */
 export interface RequestOrigin {
   /** The other end's address; empty on the Unix socket. */
@@ -11,6 +19,8 @@ export interface RequestOrigin {
   baseUrl: string;
   /** Lifts the time-out of a request that legitimately takes long: a stream, a large download. */
   untimed(): void;
+  /** Absent on the lab network, where nobody is believed. */
+  peer?: PeerIdentity;
 }
 
 export type AppEnv = { Bindings: RequestOrigin };

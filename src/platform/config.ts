@@ -131,6 +131,27 @@ export const daemonConfigSchema = z.strictObject({
     })
     .prefault({}),
   proxmox: proxmox.prefault({}),
+  /** The control plane: who may do what on which host. */
+  labd: z
+    .strictObject({
+      listen: z.string().default("0.0.0.0"),
+      port: port.default(8443),
+      /** Names and addresses agents and users reach it by; they go into its certificate. */
+      addresses: z.array(z.string().max(253)).default(["localhost", "127.0.0.1"]),
+      socket: absolutePath.default("/run/labctl/labd.sock"),
+      /** Holds the key (32 bytes, hexadecimal) that seals the certificate authority. */
+      caKeyFile: absolutePath.default("/etc/labctl/ca.key"),
+      /** Requests a minute of one identity or address. */
+      rateLimits: z
+        .strictObject({
+          general: z.int().min(1).default(100),
+          enrol: z.int().min(1).default(10),
+          tokens: z.int().min(1).default(20),
+          failed: z.int().min(1).default(10),
+        })
+        .prefault({}),
+    })
+    .prefault({}),
   /** Templates found here replace the embedded ones of the same path. */
   kickstartDir: absolutePath.default("/etc/labctl/kickstart"),
   /** Disk images and installers; default `<dataDir>/images`. */

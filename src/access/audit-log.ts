@@ -1,0 +1,74 @@
+import type { Clock } from "../platform/clock.ts";
+import type { Queries, Store } from "../store/database.ts";
+import { type AuditEntry, type AuditRecord, type ChainVerdict, genesis, verifyChain } from "./audit-chain.ts";
+import { type AuditFilter, appendAudit, listAudit, readAudit } from "./audit-repository.ts";
+import type { Actor } from "./principal.ts";
+
+export interface Deed {
+  action: string;
+  /** `server/node1`, `token/3fa9`; `*` for all of a kind. */
+  resource: string;
+  result?: AuditEntry["result"];
+  detail?: string;
+}
+
+export interface AuditLog {
+  /** Tells of `deed` within the transaction that does it. */
+  append(tx: Queries, actor: Actor, deed: Deed): Promise<void>;
+  /** Tells of a deed that changed nothing here: a read, a refusal. */
+  record(actor: Actor, deed: Deed): Promise<void>;
+  list(filter: AuditFilter): Promise<AuditRecord[]>;
+  /** Every record, oldest first, page by page. */
+  all(): AsyncGenerator<AuditRecord>;
+  verify(): Promise<ChainVerdict>;
+}
+
+const page = 1000;
+
+export function createAuditLog(store: Store, clock: Clock): AuditLog {
+  const entryOf = (actor: Actor, deed: Deed): AuditEntry => {
+    const at = clock.now();
+    return {
+      at,
+      actor: actor.principal.name,
+      ...(actor.principal.session !== undefined && { session: actor.principal.session }),
+      from: actor.from,
+      action: deed.action,
+      resource: deed.resource.slice(0, 200),
+      result: deed.result ?? "allowed",
+      ...(deed.detail !== undefined && { detail: deed.detail.slice(0, 500) }),
+      duration: Math.max(0, Math.round(at - actor.startedAt)),
+      requestId: actor.requestId,
+    };
+  };
+  const append = (tx: Queries, actor: Actor, deed: Deed) => appendAudit(tx, entryOf(actor, deed));
+  async function* all(): AsyncGenerator<AuditRecord> {
+    let after = 0;
+    for (;;) {
+      const records = await readAudit(store.read, after, page);
+      yield* records;
+      const last = records.at(-1);
+      if (last === undefined || records.length < page) return;
+      after = last.seq;
+    }
+  }
+  return {
+    append,
+    record: (actor, deed) => store.transaction((tx) => append(tx, actor, deed)),
+    list: (filter) => listAudit(store.read, filter),
+    all,
+    async verify() {
+      let from = { seq: 0, hash: genesis };
+      let records = 0;
+      for (;;) {
+        const next = await readAudit(store.read, from.seq, page);
+        const verdict = verifyChain(next, from);
+        if (!verdict.whole) return verdict;
+        records += verdict.records;
+        const last = next.at(-1);
+        if (last === undefined || next.length < page) return { whole: true, records, head: verdict.head };
+        from = { seq: last.seq, hash: last.hash };
+      }
+    },
+  };
+}

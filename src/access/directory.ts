@@ -1,0 +1,174 @@
+import { z } from "zod";
+import type { Clock } from "../platform/clock.ts";
+import { AppError } from "../platform/errors.ts";
+import { nearest } from "../platform/nearest.ts";
+import type { Store } from "../store/database.ts";
+import type { AuditLog } from "./audit-log.ts";
+import {
+  addMember,
+  bindRole,
+  deleteRole,
+  deleteUser,
+  findUser,
+  groupsOf,
+  insertUser,
+  listBindings,
+  listMembers,
+  listRoles,
+  listUsers,
+  removeMember,
+  rolesHeld,
+  unbindRole,
+  upsertRole,
+} from "./directory-repository.ts";
+import { type Role, seededRoles } from "./permissions.ts";
+import type { Actor } from "./principal.ts";
+
+/** What a user, group or role may be called. */
+export const subjectName = z
+  .string()
+  .regex(
+    /^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$/,
+    "must be lower case letters, digits, dots, dashes; 64 at most",
+  );
+
+export const grantSchema = z.object({
+  effect: z.enum(["allow", "deny"]),
+  permission: z.string().regex(/^(\*|[a-z-]+):(\*|[a-z-]+)$/, "must be resource:verb, either may be *"),
+  labels: z.record(z.string(), z.string()).optional(),
+});
+const grantsSchema = z.array(grantSchema).max(200);
+
+export interface UserView {
+  name: string;
+  createdAt: number;
+  disabled: boolean;
+  groups: string[];
+  roles: string[];
+}
+
+export interface Subject {
+  kind: "user" | "group" | "token";
+  name: string;
+}
+
+/** Users, groups and the roles they hold. */
+export interface Directory {
+  /** What the subject may do; empty for one that is unknown or disabled. */
+  rolesOf(kind: "user" | "token", name: string): Promise<Role[]>;
+  users(): Promise<UserView[]>;
+  roles(): Promise<Role[]>;
+  createUser(actor: Actor, name: string): Promise<void>;
+  deleteUser(actor: Actor, name: string): Promise<void>;
+  setMember(actor: Actor, group: string, user: string, member: boolean): Promise<void>;
+  setRole(actor: Actor, role: Role): Promise<void>;
+  deleteRole(actor: Actor, name: string): Promise<void>;
+  setBinding(actor: Actor, subject: Subject, role: string, bound: boolean): Promise<void>;
+}
+
+const maxUsers = 10_000;
+
+export function createDirectory(store: Store, audit: AuditLog, clock: Clock): Directory {
+  async function roles(): Promise<Role[]> {
+    const own = (await listRoles(store.read)).map(({ name, summary, grants }) => ({
+      name,
+      summary,
+      grants: grantsSchema.parse(grants),
+    }));
+    return [...seededRoles, ...own];
+  }
+
+  async function knownRole(name: string): Promise<void> {
+    const names = (await roles()).map((role) => role.name);
+    if (names.includes(name)) return;
+    const close = nearest(name, names);
+    throw new AppError("not-found", `there is no role '${name}'`, {
+      hint: close === undefined ? "labctl get roles" : `did you mean '${close}'?`,
+    });
+  }
+
+  const notSeeded = (name: string) => {
+    if (!seededRoles.some((role) => role.name === name)) return;
+    throw new AppError("conflict", `the role '${name}' is part of labctl and cannot be changed`, {
+      hint: "make one of your own under another name",
+    });
+  };
+
+  return {
+    roles,
+    async rolesOf(kind, name) {
+      if (kind === "user") {
+        const user = await findUser(store.read, name);
+        if (user === undefined || user.disabledAt !== null) return [];
+      }
+      const groups = kind === "user" ? await groupsOf(store.read, name) : [];
+      const held = await rolesHeld(store.read, kind, name, groups);
+      return (await roles()).filter((role) => held.includes(role.name));
+    },
+    async users() {
+      const [rows, members, bindings] = await Promise.all([
+        listUsers(store.read, maxUsers),
+        listMembers(store.read),
+        listBindings(store.read),
+      ]);
+      return rows.map(({ name, createdAt, disabledAt }) => ({
+        name,
+        createdAt,
+        disabled: disabledAt !== null,
+        groups: members.filter((each) => each.userName === name).map((each) => each.groupName),
+        roles: bindings
+          .filter((each) => each.subjectKind === "user" && each.subject === name)
+          .map((each) => each.role),
+      }));
+    },
+    createUser: (actor, name) =>
+      store.transaction(async (tx) => {
+        if (!(await insertUser(tx, name, clock.now()))) {
+          throw new AppError("conflict", `there is a user '${name}' already`);
+        }
+        await audit.append(tx, actor, { action: "users:create", resource: `user/${name}` });
+      }),
+    deleteUser: (actor, name) =>
+      store.transaction(async (tx) => {
+        if (!(await deleteUser(tx, name))) throw new AppError("not-found", `there is no user '${name}'`);
+        await audit.append(tx, actor, { action: "users:delete", resource: `user/${name}` });
+      }),
+    setMember: (actor, group, user, member) =>
+      store.transaction(async (tx) => {
+        if ((await findUser(tx, user)) === undefined)
+          throw new AppError("not-found", `there is no user '${user}'`);
+        await (member ? addMember : removeMember)(tx, group, user);
+        await audit.append(tx, actor, {
+          action: "users:update",
+          resource: `group/${group}`,
+          detail: `${member ? "+" : "-"}${user}`,
+        });
+      }),
+    async setRole(actor, role) {
+      notSeeded(role.name);
+      const grants = grantsSchema.parse(role.grants);
+      await store.transaction(async (tx) => {
+        await upsertRole(tx, { name: role.name, summary: role.summary, grants });
+        await audit.append(tx, actor, { action: "roles:update", resource: `role/${role.name}` });
+      });
+    },
+    async deleteRole(actor, name) {
+      notSeeded(name);
+      await store.transaction(async (tx) => {
+        if (!(await deleteRole(tx, name))) throw new AppError("not-found", `there is no role '${name}'`);
+        await audit.append(tx, actor, { action: "roles:delete", resource: `role/${name}` });
+      });
+    },
+    async setBinding(actor, subject, role, bound) {
+      await knownRole(role);
+      await store.transaction(async (tx) => {
+        await (bound ? bindRole : unbindRole)(tx, { subjectKind: subject.kind, subject: subject.name, role });
+        await audit.append(tx, actor, {
+          action: "roles:bind",
+          resource: `${subject.kind}/${subject.name}`,
+          detail: `${bound ? "+" : "-"}${role}`,
+        });
+      });
+    },
+  };
+}

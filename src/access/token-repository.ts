@@ -1,0 +1,57 @@
+import { and, desc, eq, gt, isNull, or, sql } from "drizzle-orm";
+import type { Queries } from "../store/database.ts";
+import { tokens } from "../store/schema/access.ts";
+import type { TokenKind } from "./token.ts";
+
+export type TokenRow = typeof tokens.$inferSelect;
+
+export async function insertToken(
+  tx: Queries,
+  row: Omit<TokenRow, "revokedAt" | "lastUsedAt">,
+): Promise<void> {
+  await tx.insert(tokens).values(row);
+}
+
+/**
+ * Uses the token once, if it still can be: one statement, so that of two that come at once with the last use
+ * exactly one finds it. `undefined`: unknown, of another kind, expired, used up or revoked.
+ */
+export async function takeToken(
+  tx: Queries,
+  kind: TokenKind,
+  hash: string,
+  now: number,
+): Promise<TokenRow | undefined> {
+  const [row] = await tx
+    .update(tokens)
+    .set({ usesLeft: sql`CASE WHEN uses_left IS NULL THEN NULL ELSE uses_left - 1 END`, lastUsedAt: now })
+    .where(
+      and(
+        eq(tokens.hash, hash),
+        eq(tokens.kind, kind),
+        isNull(tokens.revokedAt),
+        gt(tokens.expiresAt, now),
+        or(isNull(tokens.usesLeft), gt(tokens.usesLeft, 0)),
+      ),
+    )
+    .returning();
+  return row;
+}
+
+/** A token that is presented again and again (a bearer, a session): looked up, not used up. */
+export async function findToken(read: Queries, hash: string): Promise<TokenRow | undefined> {
+  const [row] = await read.select().from(tokens).where(eq(tokens.hash, hash)).limit(1);
+  return row;
+}
+
+export const listTokens = (read: Queries, limit: number): Promise<TokenRow[]> =>
+  read.select().from(tokens).orderBy(desc(tokens.createdAt)).limit(limit);
+
+export async function revokeToken(tx: Queries, id: string, at: number): Promise<TokenRow | undefined> {
+  const [row] = await tx
+    .update(tokens)
+    .set({ revokedAt: at })
+    .where(and(eq(tokens.id, id), isNull(tokens.revokedAt)))
+    .returning();
+  return row;
+}

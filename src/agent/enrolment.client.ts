@@ -1,0 +1,97 @@
+import { X509Certificate } from "node:crypto";
+import { hostname, networkInterfaces } from "node:os";
+import { z } from "zod";
+import { createSigningRequest, parseToken } from "../access/service.ts";
+import { AppError } from "../platform/errors.ts";
+import type { AgentState } from "./state.client.ts";
+
+/** The address of labd as users write it: `labd.example`, `10.0.0.1:8443`, `https://…`. */
+export function serverUrl(text: string): string {
+  const url = URL.parse(text.includes("://") ? text : `https://${text}`);
+  if (url === null || url.protocol !== "https:" || url.pathname !== "/") {
+    throw new AppError("invalid", `'${text.slice(0, 100)}' is not the address of a labd`, {
+      hint: "for example labd.example:8443",
+    });
+  }
+  return `https://${url.host}${url.port === "" && !url.host.includes(":") ? ":8443" : ""}`;
+}
+
+const answer = z.object({ name: z.string(), certificate: z.string(), authorities: z.string() });
+const problem = z.object({ detail: z.string(), hint: z.string().optional(), code: z.string().optional() });
+const patience = 30_000;
+
+/**
+ * The roots of the labd at `server`, proven to be the ones the token names. The first connection carries nothing but
+ * the question: whoever answers it falsely is found out by the fingerprint.
+ * @throws `unauthenticated` when they are others.
+ */
+export async function fetchAuthorities(server: string, fingerprint: string | undefined): Promise<string> {
+  if (fingerprint === undefined) {
+    throw new AppError("invalid", "this token does not say which authority to trust", {
+      hint: "use the whole text that was printed",
+    });
+  }
+  const response = await reach(server, `${server}/api/v1/ca.pem`, { tls: { rejectUnauthorized: false } });
+  const pem = await response.text();
+  const roots = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+  const known = roots.find((root) => fingerprintOf(root) === fingerprint);
+  if (known === undefined) {
+    throw new AppError("unauthenticated", `${server} is not the labd this token was made by`, {
+      hint: "the address is wrong, or somebody in between answers in its place; nothing secret was sent",
+    });
+  }
+  // Only what the token vouches for: other roots come with the certificate, from the labd that was proven.
+  return known;
+}
+
+const fingerprintOf = (pem: string) =>
+  new X509Certificate(pem).fingerprint256.replaceAll(":", "").toLowerCase();
+
+/** Makes a key on this host and has it certified for `token`. */
+export async function certify(
+  server: string,
+  path: "/api/v1/enrol" | "/api/v1/login",
+  tokenText: string,
+  extra: Record<string, unknown>,
+): Promise<AgentState> {
+  const token = parseToken(tokenText);
+  const authority = await fetchAuthorities(server, token.authority);
+  const { keyPem, csrPem } = await createSigningRequest(hostname());
+  const response = await reach(server, `${server}${path}`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ token: tokenText.trim(), csr: csrPem, ...extra }),
+    tls: { ca: authority },
+  });
+  const body: unknown = await response.json().catch(() => undefined);
+  if (!response.ok) {
+    const { detail, hint } = problem.catch({ detail: `${server} answered ${response.status}` }).parse(body);
+    throw new AppError(
+      response.status === 409 ? "conflict" : "unauthenticated",
+      detail,
+      hint === undefined ? {} : { hint },
+    );
+  }
+  const { name, certificate, authorities } = answer.parse(body);
+  return { server, name, keyPem, certificatePem: certificate, authoritiesPem: authorities };
+}
+
+/** What an agent says of its host when it joins. */
+export function hostDescription(): { hostname: string; macs: string[] } {
+  const macs = Object.values(networkInterfaces()).flatMap((addresses) =>
+    (addresses ?? []).map(({ mac }) => mac),
+  );
+  return { hostname: hostname(), macs: [...new Set(macs)].filter((mac) => mac !== "00:00:00:00:00:00") };
+}
+
+async function reach(server: string, url: string, init: BunFetchRequestInit): Promise<Response> {
+  try {
+    return await fetch(url, { ...init, redirect: "error", signal: AbortSignal.timeout(patience) });
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    throw new AppError("unavailable", `${server} cannot be reached: ${message}`, {
+      hint: "is it running, and is its port open?",
+      cause,
+    });
+  }
+}

@@ -1,0 +1,80 @@
+import type { Command, HostOperation } from "../fleet/protocol.ts";
+
+/** How a privileged program is started: by root itself, or through sudo without a password. */
+export type Privilege = "direct" | "sudo";
+
+interface Operation<Name extends HostOperation["name"]> {
+  /** Why this cannot be done without root. */
+  why: string;
+  argv: (operation: Extract<HostOperation, { name: Name }>) => string[];
+  /** The line of the sudoers file; `*` stands for an argument that was checked before. */
+  sudoers: string;
+}
+
+/**
+ * All that an agent does as root, and nothing else in it may: a test holds that `sudo` is named here alone. The
+ * programs are named by their whole path, and every argument has passed the protocol's schema.
+ */
+export const hostOperations: { [Name in HostOperation["name"]]: Operation<Name> } = {
+  reboot: {
+    why: "only root may restart the host",
+    argv: () => ["/usr/bin/systemctl", "reboot"],
+    sudoers: "/usr/bin/systemctl reboot",
+  },
+  "boot-from-network": {
+    why: "EFI variables are written by root alone",
+    argv: () => ["/usr/bin/labctl", "agent", "boot-from-network"],
+    sudoers: "/usr/bin/labctl agent boot-from-network",
+  },
+  "read-smart": {
+    why: "SMART is read by ioctl on the raw disk",
+    argv: ({ device }) => ["/usr/sbin/smartctl", "--json", "--all", device],
+    sudoers: "/usr/sbin/smartctl --json --all /dev/*",
+  },
+  "read-sensors": {
+    why: "some drivers show their values to root alone",
+    argv: () => ["/usr/bin/sensors", "-j"],
+    sudoers: "/usr/bin/sensors -j",
+  },
+  "mount-by-uuid": {
+    why: "mounting a file system is root's",
+    argv: ({ uuid }) => ["/usr/bin/systemd-mount", "--no-block", "--collect", `/dev/disk/by-uuid/${uuid}`],
+    sudoers: "/usr/bin/systemd-mount --no-block --collect /dev/disk/by-uuid/*",
+  },
+};
+
+/** The command that does `operation`; it never passes a shell. */
+export function operationCommand(operation: HostOperation, privilege: Privilege): Command {
+  const argv = argvOf(operation);
+  return {
+    argv: privilege === "sudo" ? ["/usr/bin/sudo", "-n", "--", ...argv] : argv,
+    env: {},
+    stdin: false,
+    timeout: 60_000,
+  };
+}
+
+function argvOf(operation: HostOperation): string[] {
+  switch (operation.name) {
+    case "reboot":
+      return hostOperations.reboot.argv(operation);
+    case "boot-from-network":
+      return hostOperations["boot-from-network"].argv(operation);
+    case "read-smart":
+      return hostOperations["read-smart"].argv(operation);
+    case "read-sensors":
+      return hostOperations["read-sensors"].argv(operation);
+    case "mount-by-uuid":
+      return hostOperations["mount-by-uuid"].argv(operation);
+  }
+}
+
+/** `/etc/sudoers.d/labctl-agent`, made from the list above. */
+export function renderSudoers(): string {
+  const lines = Object.values(hostOperations).map(
+    ({ why, sudoers }) => `# ${why}\nlabctl-agent ALL=(root) NOPASSWD: ${sudoers}`,
+  );
+  return ["# What the labctl agent may do as root, where it does not run as root itself.", ...lines, ""].join(
+    "\n",
+  );
+}

@@ -1,0 +1,65 @@
+import { z } from "zod";
+import { commandSchema, logQuerySchema, vitalsSchema } from "./protocol.ts";
+
+// What the API and its clients agree on.
+
+export const serverView = z.object({
+  name: z.string(),
+  state: z.enum(["connected", "disconnected"]),
+  labels: z.record(z.string(), z.string()),
+  macs: z.array(z.string()),
+  enrolledAt: z.number(),
+  agentVersion: z.string().optional(),
+  address: z.string().optional(),
+  seenAt: z.number().optional(),
+  facts: z.record(z.string(), z.unknown()).optional(),
+  factsAt: z.number().optional(),
+  vitals: vitalsSchema.optional(),
+});
+export type ServerView = z.output<typeof serverView>;
+
+export const enrolRequest = z.strictObject({
+  token: z.string().max(300),
+  csr: z.string().max(10_000),
+  hostname: z.string().max(253),
+  macs: z.array(z.string().max(17)).max(64),
+  agentVersion: z.string().max(100),
+});
+
+export const labelChange = z.strictObject({
+  /** A value of null removes the label. */
+  labels: z.record(z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9._/-]{0,62}$/), z.string().max(63).nullable()),
+});
+
+/** What a client sends over `/api/v1/servers/NAME/exec` and `…/logs`: first what it wants, then input. */
+export const clientMessage = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("run"), spec: commandSchema }),
+  z.object({ kind: z.literal("read-logs"), query: logQuerySchema }),
+  z.object({ kind: z.literal("input"), data: z.string(), end: z.boolean().default(false) }),
+  z.object({ kind: z.literal("resize"), columns: z.int().min(1).max(1000), rows: z.int().min(1).max(1000) }),
+  z.object({
+    kind: z.literal("signal"),
+    signal: z.enum(["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGKILL"]),
+  }),
+]);
+export type ClientMessage = z.output<typeof clientMessage>;
+
+/** What it is sent. */
+export const commandEvent = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("output"), stream: z.enum(["stdout", "stderr"]), data: z.string() }),
+  z.object({ kind: z.literal("input-taken"), bytes: z.number() }),
+  z.object({
+    kind: z.literal("exit"),
+    code: z.int().nullable(),
+    signal: z.string().nullable(),
+    reason: z.string().optional(),
+  }),
+  /** It was not started: the problem as the API would answer it. */
+  z.object({
+    kind: z.literal("refused"),
+    code: z.string(),
+    message: z.string(),
+    hint: z.string().optional(),
+  }),
+]);
+export type CommandEvent = z.output<typeof commandEvent>;

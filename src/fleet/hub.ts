@@ -1,0 +1,198 @@
+import type { Clock } from "../platform/clock.ts";
+import { AppError } from "../platform/errors.ts";
+import type { AgentMessage, Command, HostOperation, LabdMessage, LogQuery } from "./protocol.ts";
+
+/** One agent's connection, as the hub sees it. */
+export interface AgentLink {
+  /** The certificate it came with: what a revocation names. */
+  fingerprint: string;
+  send(message: LabdMessage): void;
+  close(reason: string): void;
+}
+
+export type Work =
+  | { kind: "run"; spec: Command }
+  | { kind: "read-logs"; query: LogQuery }
+  | { kind: "operate"; operation: HostOperation };
+
+export interface Exit {
+  code: number | null;
+  signal: string | null;
+  reason?: string;
+}
+
+/** Who waits for a command. */
+export interface Reader {
+  /** Resolves when the reader has really taken it: until then the host is not asked for more. */
+  output(stream: "stdout" | "stderr", data: Uint8Array): Promise<void> | void;
+  inputTaken(seq: number): void;
+  exit(exit: Exit): void;
+}
+
+export interface CommandHandle {
+  /** The number by which the reader learns that it was taken. */
+  input(data: Uint8Array, end: boolean): number;
+  resize(columns: number, rows: number): void;
+  signal(signal: "SIGINT" | "SIGTERM" | "SIGHUP" | "SIGQUIT" | "SIGKILL"): void;
+  /** The reader went away: the command is ended. */
+  cancel(): void;
+}
+
+interface Running {
+  id: string;
+  /** The agent's start in which it runs; another one cannot know it. */
+  boot: string;
+  reader: Reader;
+  /** The last output handed to the reader. */
+  received: number;
+  inputs: number;
+}
+
+interface Host {
+  link: AgentLink | undefined;
+  boot: string;
+  commands: Map<string, Running>;
+  /** Ends the wait for a host that does not come back. */
+  cancelGiveUp: () => void;
+}
+
+/** Commands at once on one host. */
+const maxCommands = 32;
+/** Milliseconds a host may be away before the commands it ran are given up. */
+const patience = 5 * 60_000;
+
+/** Agents that are connected, and the commands that run on them. */
+export interface Hub {
+  /** `boot` is the agent's own start. A link this host had before is closed. Answers what to resume. */
+  attach(server: string, boot: string, link: AgentLink): { command: string; seq: number }[];
+  detach(server: string, link: AgentLink): void;
+  receive(server: string, message: Extract<AgentMessage, { kind: "output" | "exit" | "input-taken" }>): void;
+  /** @throws `unavailable` when the host is not connected, `too-many` when it runs enough. */
+  start(server: string, work: Work, reader: Reader): CommandHandle;
+  connected(server: string): boolean;
+  /** Closes the links that came with one of these certificates, at once. */
+  cut(fingerprints: ReadonlySet<string>, reason: string): void;
+  /** To every connected agent. */
+  broadcast(message: LabdMessage): void;
+  /** Tells the agents that labd stops, and ends every wait. */
+  close(comeBackAfter: number): void;
+}
+
+export function createHub(clock: Clock, newId: () => string): Hub {
+  const hosts = new Map<string, Host>();
+
+  const hostOf = (server: string): Host => {
+    const known = hosts.get(server);
+    if (known) return known;
+    const host: Host = { link: undefined, boot: "", commands: new Map(), cancelGiveUp: () => {} };
+    hosts.set(server, host);
+    return host;
+  };
+
+  function giveUp(host: Host, reason: string, which: (running: Running) => boolean = () => true): void {
+    for (const running of [...host.commands.values()].filter(which)) {
+      host.commands.delete(running.id);
+      running.reader.exit({ code: null, signal: null, reason });
+    }
+  }
+
+  return {
+    attach(server, boot, link) {
+      const host = hostOf(server);
+      host.cancelGiveUp();
+      host.link?.close("the agent connected again");
+      host.link = link;
+      host.boot = boot;
+      giveUp(host, "the agent was restarted", (running) => running.boot !== boot);
+      return [...host.commands.values()].map(({ id, received }) => ({ command: id, seq: received }));
+    },
+    detach(server, link) {
+      const host = hosts.get(server);
+      if (host?.link !== link) return;
+      host.link = undefined;
+      if (host.commands.size === 0) {
+        hosts.delete(server);
+        return;
+      }
+      host.cancelGiveUp = clock.after(patience, () => {
+        giveUp(host, `the host did not come back within ${patience / 60_000} minutes`);
+        hosts.delete(server);
+      });
+    },
+    receive(server, message) {
+      const host = hosts.get(server);
+      const running = host?.commands.get(message.command);
+      if (!host || !running) {
+        // Nobody waits for it (any more): the agent should not go on.
+        if (message.kind === "output") host?.link?.send({ kind: "cancel", command: message.command });
+        return;
+      }
+      if (message.kind === "input-taken") {
+        running.reader.inputTaken(message.seq);
+        return;
+      }
+      // After a reconnection the agent sends again what it did not see acknowledged.
+      if (message.seq <= running.received) return;
+      running.received = message.seq;
+      const taken = () => host.link?.send({ kind: "taken", command: running.id, seq: message.seq });
+      if (message.kind === "exit") {
+        host.commands.delete(running.id);
+        const { code, signal, reason } = message;
+        running.reader.exit({ code, signal, ...(reason !== undefined && { reason }) });
+        taken();
+        return;
+      }
+      const done = running.reader.output(message.stream, Buffer.from(message.data, "base64"));
+      if (done === undefined) taken();
+      else done.then(taken, () => {});
+    },
+    start(server, work, reader) {
+      const host = hosts.get(server);
+      if (!host?.link) {
+        throw new AppError("unavailable", `server/${server} is not connected`, {
+          hint: "labctl get servers shows when it was last seen; on the host: systemctl status labctl-agent",
+        });
+      }
+      if (host.commands.size >= maxCommands) {
+        throw new AppError("too-many", `server/${server} runs ${maxCommands} commands already`);
+      }
+      const id = newId();
+      const running: Running = { id, boot: host.boot, reader, received: 0, inputs: 0 };
+      host.commands.set(id, running);
+      const tell = (message: LabdMessage) => host.link?.send(message);
+      tell({ ...work, command: id });
+      return {
+        input(data, end) {
+          const seq = ++running.inputs;
+          tell({ kind: "input", command: id, seq, data: Buffer.from(data).toString("base64"), end });
+          return seq;
+        },
+        resize: (columns, rows) => tell({ kind: "resize", command: id, terminal: { columns, rows } }),
+        signal: (signal) => tell({ kind: "signal", command: id, signal }),
+        cancel() {
+          if (host.commands.delete(id)) tell({ kind: "cancel", command: id });
+        },
+      };
+    },
+    connected: (server) => hosts.get(server)?.link !== undefined,
+    cut(fingerprints, reason) {
+      for (const host of hosts.values()) {
+        if (!host.link || !fingerprints.has(host.link.fingerprint)) continue;
+        host.link.close(reason);
+        giveUp(host, reason);
+      }
+    },
+    broadcast(message) {
+      for (const host of hosts.values()) host.link?.send(message);
+    },
+    close(comeBackAfter) {
+      for (const host of hosts.values()) {
+        host.cancelGiveUp();
+        host.link?.send({ kind: "shutdown", after: comeBackAfter });
+        giveUp(host, "labd stops");
+        host.link?.close("labd stops");
+      }
+      hosts.clear();
+    },
+  };
+}

@@ -1,0 +1,42 @@
+import type { OpenAPIHono } from "@hono/zod-openapi";
+import { build } from "../platform/build.ts";
+import { AppError } from "../platform/errors.ts";
+import type { Logger } from "../platform/logger.ts";
+import type { Routes } from "./app.ts";
+import { type ApiEnv, createApi, type Gate } from "./gate.ts";
+import { problemResponse } from "./problem.ts";
+
+const maxBody = 2 << 20;
+
+/** labd's API: every route behind the gate, described by the schemas that check it. */
+export function createControlPlane(
+  gate: Gate,
+  rooms: readonly OpenAPIHono<ApiEnv>[],
+  status: Routes,
+  logger: Logger,
+): Routes {
+  const api = createApi();
+  api.use("/api/*", gate.identify);
+  api.use("/api/*", async (context, next) => {
+    if (Number(context.req.header("content-length") ?? 0) > maxBody) {
+      throw new AppError("too-large", `a request may hold ${maxBody} bytes at the most`);
+    }
+    await next();
+  });
+  for (const room of rooms) api.route("/", room);
+  api.route("/", status);
+  api.doc31("/api/v1/openapi.json", {
+    openapi: "3.1.0",
+    info: { title: "labctl", version: build.version, license: { name: "Apache-2.0" } },
+  });
+  api.notFound((context) =>
+    problemResponse(
+      new AppError("not-found", `there is nothing at ${context.req.path.slice(0, 200)}`),
+      context,
+      logger,
+    ),
+  );
+  api.onError((error, context) => problemResponse(error, context, logger));
+  // checked: listeners give every binding the routes ask for; `actor` is set by the gate
+  return api as unknown as Routes;
+}

@@ -1,0 +1,137 @@
+import { createRoute, OpenAPIHono, type RouteConfig } from "@hono/zod-openapi";
+import type { Context, MiddlewareHandler } from "hono";
+import { getCookie } from "hono/cookie";
+
+import {
+  type Actor,
+  type AuditLog,
+  decideAccess,
+  type Identify,
+  type Labels,
+  mayForSome,
+  type Permission,
+  type Proof,
+} from "../access/service.ts";
+import type { Clock } from "../platform/clock.ts";
+import { AppError } from "../platform/errors.ts";
+import type { RequestOrigin } from "./app.ts";
+import type { RateLimits } from "./rate-limits.ts";
+
+export type ApiEnv = { Bindings: RequestOrigin; Variables: { actor: Actor } };
+
+/** What a request acts on, for the audit and for rights that hold for certain labels only. */
+export interface Resource {
+  name: string;
+  labels?: Labels;
+}
+
+export interface Gate {
+  /** First in line: bounds the rate, finds out who asks. */
+  readonly identify: MiddlewareHandler<ApiEnv>;
+  /** Lets through who may; `list`: who may for some of what the handler will filter. Refusals are in the audit. */
+  need(permission: Permission, options?: NeedOptions): MiddlewareHandler<ApiEnv>;
+}
+
+export interface NeedOptions {
+  resource?: (context: Context<ApiEnv>) => Resource;
+  list?: boolean;
+  /** The handler's own transaction tells the audit; otherwise it is told here, afterwards. */
+  audited?: boolean;
+}
+
+export const sessionCookie = "labctl_session";
+
+export interface GateDeps {
+  identify: Identify;
+  audit: AuditLog;
+  clock: Clock;
+  limits: RateLimits;
+  newId: () => string;
+}
+
+export function createGate({ identify, audit, clock, limits, newId }: GateDeps): Gate {
+  return {
+    identify: async (context, next) => {
+      const startedAt = clock.now();
+      const from = context.env.clientIp;
+      const principal = await identify(proofOf(context)).catch((error: unknown) => {
+        limits.take("failed", from);
+        throw error;
+      });
+      limits.take("general", principal.kind === "anonymous" ? from : principal.name);
+      context.set("actor", { principal, from, requestId: newId(), startedAt });
+      await next();
+    },
+    need(permission, { resource, list = false, audited = false } = {}) {
+      return async (context, next) => {
+        const actor = context.var.actor;
+        const { roles } = actor.principal;
+        const on = resource?.(context) ?? { name: context.req.path };
+        const decision = decideAccess(roles, permission, on.labels);
+        if (!(decision.allowed || (list && mayForSome(roles, permission)))) {
+          await audit.record(actor, {
+            action: permission,
+            resource: on.name,
+            result: "refused",
+            detail: decision.because,
+          });
+          throw actor.principal.kind === "anonymous"
+            ? new AppError("unauthenticated", "say who you are first", { hint: "labctl login SERVER" })
+            : new AppError(
+                "forbidden",
+                `${actor.principal.name} may not ${permission}: ${decision.because}`,
+                {
+                  hint: `labctl auth can-i ${permission} shows what you may`,
+                },
+              );
+        }
+        await next();
+        if (audited && context.res.ok) return;
+        const result = context.res.ok ? "allowed" : "failed";
+        await audit.record(actor, { action: permission, resource: on.name, result });
+      };
+    },
+  };
+}
+
+function proofOf(context: Context<ApiEnv>): Proof {
+  const { peer } = context.env;
+  const header = context.req.header("authorization");
+  const cookie = getCookie(context, sessionCookie);
+  return {
+    ...(peer?.kind === "certificate" && { certificate: peer.fingerprint }),
+    ...(peer?.kind === "local" && { localUser: peer.user }),
+    ...(header?.startsWith("Bearer ") && { bearer: header.slice(7) }),
+    ...(cookie !== undefined && { cookie }),
+  };
+}
+
+/** A route with the permission it needs, in one place: what the gate checks is what the documents say. */
+export function guardedRoute<const Route extends Omit<RouteConfig, "middleware">>(
+  gate: Gate,
+  permission: Permission,
+  route: Route,
+  options: NeedOptions = {},
+) {
+  return createRoute({ ...route, "x-permission": permission, middleware: [gate.need(permission, options)] });
+}
+
+/** A route anybody may call, who can reach it; `why` says what protects it instead. */
+export function openRoute<const Route extends RouteConfig>(why: string, route: Route) {
+  return createRoute({ ...route, "x-permission": "public", "x-public-because": why });
+}
+
+/** An API whose requests are checked by the schemas of its routes; what does not fit is an error like any other. */
+export function createApi(): OpenAPIHono<ApiEnv> {
+  return new OpenAPIHono<ApiEnv>({
+    defaultHook: (result) => {
+      if (result.success) return;
+      const issue = result.error.issues[0];
+      const field = issue?.path.join(".");
+      throw new AppError(
+        "invalid",
+        `${field ? `'${field}' ` : ""}${issue?.message ?? "the request is not valid"}`,
+      );
+    },
+  });
+}

@@ -1,0 +1,82 @@
+import tls, { type TLSSocket } from "node:tls";
+import { AppError } from "../platform/errors.ts";
+import type { Logger } from "../platform/logger.ts";
+import type { Routes } from "./app.ts";
+import { createHttp1, type Upgrade } from "./http1.server.ts";
+
+export interface TlsIdentity {
+  keyPem: string;
+  certificatePem: string;
+  /** Whose client certificates are accepted. */
+  authoritiesPem: string;
+}
+
+export interface TlsListener {
+  readonly port: number;
+  /** Takes another certificate or other authorities into use, for connections from now on. */
+  renew(identity: TlsIdentity): void;
+  stop(): Promise<void>;
+}
+
+const handshakeTimeout = 5_000;
+
+/**
+ * One port for those who bring a certificate and those who do not yet: the routes decide who may do what. A
+ * certificate that is not ours, or has expired, counts as none.
+ */
+export async function listenTls(
+  app: Routes,
+  upgrade: Upgrade,
+  at: { host: string; port: number },
+  identity: TlsIdentity,
+  logger: Logger,
+): Promise<TlsListener> {
+  const http1 = createHttp1(app, upgrade, logger);
+  const context = ({ keyPem, certificatePem, authoritiesPem }: TlsIdentity) => ({
+    key: keyPem,
+    cert: certificatePem,
+    ca: authoritiesPem,
+  });
+  const server = tls.createServer(
+    {
+      ...context(identity),
+      requestCert: true,
+      // Those without a certificate may enrol; `authorized` tells them apart.
+      rejectUnauthorized: false,
+      handshakeTimeout,
+      ALPNProtocols: ["http/1.1"],
+      minVersion: "TLSv1.3",
+    },
+    (socket) => {
+      socket.setNoDelay(true);
+      http1.accept(socket, peerOf(socket));
+    },
+  );
+  // The handshake's time-out reports, and leaves the socket open.
+  server.on("tlsClientError", (_, socket) => socket.destroy());
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once("error", (cause) =>
+    reject(
+      new AppError("unavailable", `cannot listen on ${at.host}:${at.port}: ${cause.message}`, { cause }),
+    ),
+  );
+  server.listen(at.port, at.host, resolve);
+  await promise;
+  const address = server.address();
+  return {
+    port: typeof address === "object" && address !== null ? address.port : at.port,
+    renew: (next) => server.setSecureContext(context(next)),
+    stop: async () => {
+      http1.close();
+      server.close();
+    },
+  };
+}
+
+function peerOf(socket: TLSSocket) {
+  const address = (socket.remoteAddress ?? "").replace(/^::ffff:/, "");
+  const fingerprint = socket.authorized ? socket.getPeerCertificate()?.fingerprint256 : undefined;
+  return fingerprint === undefined
+    ? { kind: "network" as const, address }
+    : { kind: "certificate" as const, address, fingerprint: fingerprint.replaceAll(":", "").toLowerCase() };
+}

@@ -1,0 +1,107 @@
+import { join } from "node:path";
+import { createAuditLog } from "../access/audit-log.ts";
+import { openAuthority } from "../access/authority.ts";
+import { readCaKey } from "../access/ca-key.client.ts";
+import { createSigningRequest, validityOf } from "../access/certificates.ts";
+import { createDirectory } from "../access/directory.ts";
+import { createIdentify } from "../access/identity.ts";
+import { createKeySeal } from "../access/key-seal.ts";
+import { createAccessRoutes } from "../access/routes.ts";
+import { createTokenService, type TokenService } from "../access/token-service.ts";
+import { createFleetRoutes } from "../fleet/routes.ts";
+import { createFleet } from "../fleet/service.ts";
+import { createUpgrades } from "../fleet/upgrades.server.ts";
+import { createControlPlane } from "../http/control-plane.ts";
+import { createGate } from "../http/gate.ts";
+import { listenLocal } from "../http/local-listener.server.ts";
+import { createRateLimits } from "../http/rate-limits.ts";
+import { createStatusRoutes } from "../http/status-routes.ts";
+import { listenTls, type TlsIdentity } from "../http/tls-listener.server.ts";
+import { systemClock as clock } from "../platform/clock.ts";
+import type { DaemonConfig } from "../platform/config.ts";
+import type { Logger } from "../platform/logger.ts";
+import { openStore } from "../store/database.ts";
+import { createStarted, type Running } from "./running.ts";
+
+/** The server certificate is looked at this often, in milliseconds. */
+const renewalCheck = 3_600_000;
+
+export interface Labd extends Running {
+  readonly tokens: TokenService;
+}
+
+/** Builds the control plane of its parts and starts it. */
+export async function startLabd(
+  config: DaemonConfig,
+  logger: Logger,
+  environment: NodeJS.ProcessEnv,
+): Promise<Labd> {
+  const started = createStarted();
+  try {
+    const { secret, origin } = readCaKey({
+      environment: environment.LABCTL_CA_KEY,
+      credentials: environment.CREDENTIALS_DIRECTORY,
+      file: config.labd.caKeyFile,
+    });
+    const seal = await createKeySeal(secret, origin);
+    const store = openStore(join(config.dataDir, "labd.sqlite"));
+    started.keep({ stop: () => store.close() });
+
+    const random = (bytes: number) => crypto.getRandomValues(new Uint8Array(bytes));
+    const newId = () => Buffer.from(random(10)).toString("hex");
+    const audit = createAuditLog(store, clock);
+    const authority = await openAuthority(store, seal, audit, clock, "labctl");
+    const directory = createDirectory(store, audit, clock);
+    const tokens = createTokenService(store, audit, clock, random, authority.fingerprint);
+    const identify = createIdentify(authority, directory, tokens);
+    const limits = createRateLimits(config.labd.rateLimits, clock);
+    const gate = createGate({ identify, audit, clock, limits, newId });
+    const fleet = started.keep(await createFleet({ store, clock, audit, authority, tokens, newId }));
+
+    const listeners = () => [{ service: "labd", address: `${config.labd.listen}:${tlsListener.port}` }];
+    const startedAt = clock.now();
+    const app = createControlPlane(
+      gate,
+      [
+        createAccessRoutes({ gate, store, authority, directory, tokens, audit, limits }),
+        createFleetRoutes(gate, fleet, limits),
+      ],
+      createStatusRoutes(() => ({ pid: process.pid, startedAt, listeners: listeners() })),
+      logger,
+    );
+    const upgrade = createUpgrades({ identify, fleet, audit, clock, logger, newId });
+
+    async function newIdentity(): Promise<TlsIdentity> {
+      const { keyPem, csrPem } = await createSigningRequest("labd");
+      const issued = await store.transaction((tx) =>
+        authority.issue(tx, csrPem, { holder: "server", name: "labd", addresses: config.labd.addresses }),
+      );
+      return { keyPem, certificatePem: issued.pem, authoritiesPem: authority.bundle() };
+    }
+    let identity = await newIdentity();
+    const { listen: host, port } = config.labd;
+    const tlsListener = started.keep(await listenTls(app, upgrade, { host, port }, identity, logger));
+    const endRenewal = clock.every(renewalCheck, () => {
+      const { notBefore, notAfter } = validityOf(identity.certificatePem);
+      if (clock.now() < notAfter - (notAfter - notBefore) / 3) return;
+      newIdentity()
+        .then((next) => {
+          identity = next;
+          tlsListener.renew(next);
+        })
+        .catch((error: unknown) =>
+          logger.error("the server certificate cannot be renewed", { error: String(error) }),
+        );
+    });
+    started.keep({ stop: async () => endRenewal() });
+    started.keep(await listenLocal(app, upgrade, config.labd.socket, logger));
+    logger.info("labd is ready", {
+      address: `${host}:${tlsListener.port}`,
+      authority: authority.fingerprint(),
+    });
+    return { tokens, stop: () => started.stop() };
+  } catch (error) {
+    await started.stop();
+    throw error;
+  }
+}
