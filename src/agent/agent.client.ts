@@ -38,6 +38,8 @@ export interface Agent {
 const renewalCheck = 60_000;
 const factsInterval = 10 * 60_000;
 const connectTimeout = 15_000;
+/** Commands go on without a connection for so long, in milliseconds; labd gives them up by then. */
+const patience = 5 * 60_000;
 /** Bytes waiting to be sent; then a connection that does not move is given up. */
 const maxBuffered = 8 << 20;
 
@@ -50,6 +52,7 @@ export function createAgent(deps: AgentDeps): Agent {
   let sentFacts = "";
   let comeBackAfter: number | undefined;
   let cancelConnect = () => {};
+  let cancelGiveUp = () => {};
   let stopTimers: (() => void)[] = [];
   const boot = deps.newId();
 
@@ -112,6 +115,9 @@ export function createAgent(deps: AgentDeps): Agent {
       logger.info("connection closed", { code, reason: closeReason || reason.toString() });
       const after = comeBackAfter;
       comeBackAfter = undefined;
+      if (connection.kind === "connected") {
+        cancelGiveUp = clock.after(patience, () => session.stop("labd could not be reached"));
+      }
       step({ kind: "lost", ...(after !== undefined && { after }) });
     });
   }
@@ -119,6 +125,7 @@ export function createAgent(deps: AgentDeps): Agent {
   function receive(message: LabdMessage, from: WebSocket): void {
     switch (message.kind) {
       case "welcome":
+        cancelGiveUp();
         step({ kind: "welcomed", at: clock.now() });
         session.resume(message.commands);
         keepAlive(from, message.heartbeat);
@@ -196,6 +203,7 @@ export function createAgent(deps: AgentDeps): Agent {
     start: () => step({ kind: "start" }),
     async stop() {
       step({ kind: "stop" });
+      cancelGiveUp();
       for (const end of stopTimers.splice(0)) end();
       session.stop("the agent stops");
       socket?.close(1000, "the agent stops");

@@ -5,6 +5,8 @@ import { AppError, type ErrorCode, errorCodes } from "../platform/errors.ts";
 export interface Client {
   get<T>(path: string, schema: z.ZodType<T>): Promise<T>;
   post<T>(path: string, body: unknown, schema: z.ZodType<T>): Promise<T>;
+  /** A change whose answer says nothing. */
+  send(method: "POST" | "PUT" | "PATCH", path: string, body: unknown): Promise<void>;
   delete(path: string): Promise<void>;
   /** An open response whose body is read as it comes, for event streams and downloads. */
   stream(
@@ -21,27 +23,42 @@ export interface Client {
 /** Milliseconds an ordinary answer may take. */
 const patience = 60_000;
 
-/** @throws `unavailable` naming the socket when nothing listens there. */
-export function createClient(socket: string): Client {
+/** Where a daemon is: the Unix socket on this host, or labd somewhere, by mutual TLS. */
+export type Target =
+  | string
+  | { server: string; certificatePem: string; keyPem: string; authoritiesPem: string };
+
+/** @throws `unavailable` naming the target when nothing listens there. */
+export function createClient(target: Target): Client {
+  const base = typeof target === "string" ? "http://labctl" : target.server;
+  const where = typeof target === "string" ? target : target.server;
+  const options: BunFetchRequestInit =
+    typeof target === "string"
+      ? { unix: target }
+      : { tls: { ca: target.authoritiesPem, cert: target.certificatePem, key: target.keyPem } };
+
   async function send(path: string, init: RequestInit, timed: boolean): Promise<Response> {
     const signal = timed ? AbortSignal.timeout(patience) : (init.signal ?? null);
     let response: Response;
     try {
-      response = await fetch(`http://labctl${path}`, { ...init, signal, unix: socket });
+      response = await fetch(`${base}${path}`, { ...init, ...options, signal });
     } catch (cause) {
-      throw unreachable(socket, cause);
+      throw unreachable(where, cause);
     }
     if (!response.ok) throw await refusal(response, path);
     return response;
   }
-  const json = (body: unknown): RequestInit => ({
-    method: "POST",
+  const json = (body: unknown, method = "POST"): RequestInit => ({
+    method,
     headers: { "content-type": "application/json" },
     body: JSON.stringify(body),
   });
   return {
     get: async (path, schema) => parse(await send(path, {}, true), schema, path),
     post: async (path, body, schema) => parse(await send(path, json(body), true), schema, path),
+    send: async (method, path, body) => {
+      await send(path, json(body, method), true);
+    },
     delete: async (path) => {
       await send(path, { method: "DELETE" }, true);
     },

@@ -34,6 +34,38 @@ export const root: Group = defineGroup({
       summary: "the Proxmox VE clusters: trust, self-test, rights, guests",
       load: async () => (await import("./proxmox.ts")).proxmox,
     },
+    labd: {
+      summary: "the control plane: hosts, users, what they may do",
+      load: async () => (await import("./labd.ts")).labd,
+    },
+    agent: { summary: "the daemon on each host", load: async () => (await import("./agent.ts")).agent },
+    get: {
+      summary: "list servers, tokens, users or roles",
+      load: async () => (await import("./get.ts")).get,
+    },
+    describe: {
+      summary: "everything known of one host",
+      load: async () => (await import("./label.ts")).describe,
+    },
+    label: {
+      summary: "set and remove labels of a host",
+      load: async () => (await import("./label.ts")).label,
+    },
+    exec: { summary: "run a command on hosts", load: async () => (await import("./exec.ts")).exec },
+    logs: { summary: "log lines of a host", load: async () => (await import("./logs.ts")).logs },
+    token: {
+      summary: "tokens that enrol hosts, log users in, or let programs call",
+      load: async () => (await import("./token.ts")).token,
+    },
+    login: { summary: "let labd know this user", load: async () => (await import("./access.ts")).login },
+    logout: { summary: "forget labd's certificate", load: async () => (await import("./access.ts")).logout },
+    whoami: { summary: "who you are to labd", load: async () => (await import("./access.ts")).whoami },
+    auth: { summary: "users, and what they may do", load: async () => (await import("./access.ts")).auth },
+    ca: { summary: "the certificate authority", load: async () => (await import("./access.ts")).ca },
+    audit: {
+      summary: "what was done, and whether it was allowed",
+      load: async () => (await import("./access.ts")).audit,
+    },
     completion: {
       summary: "the completion script of a shell",
       load: async () => (await import("./completion.ts")).createCompletion(root),
@@ -47,11 +79,12 @@ export const root: Group = defineGroup({
 
 /** Runs the command `argv` names; the answer is the exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
+  // `labctl … | head` closes our stdout: that is no failure of ours, and nobody reads on.
+  process.stdout.on("error", () => process.exit(0));
   try {
     await runNode(root, argv, [], print);
     return Number(process.exitCode ?? 0);
   } catch (thrown) {
-    // `labctl … | head` closes our stdout: that is no failure of ours.
     if (thrown instanceof Error && "code" in thrown && thrown.code === "EPIPE") return 0;
     const error = thrown instanceof AppError ? thrown : toAppError(thrown);
     note(`labctl: ${error.message}${error.hint === undefined ? "" : `\n  ${error.hint}`}`);

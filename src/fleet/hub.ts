@@ -178,6 +178,8 @@ export function createHub(clock: Clock, newId: () => string): Hub {
     cut(fingerprints, reason) {
       for (const host of hosts.values()) {
         if (!host.link || !fingerprints.has(host.link.fingerprint)) continue;
+        // Told before it is cut off: what runs in our name ends there, too.
+        for (const command of host.commands.keys()) host.link.send({ kind: "cancel", command });
         host.link.close(reason);
         giveUp(host, reason);
       }

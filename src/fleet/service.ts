@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Actor, AuditLog, Authority, JoinScope, TokenService } from "../access/service.ts";
 import type { Clock } from "../platform/clock.ts";
-import { AppError } from "../platform/errors.ts";
+import { AppError, toAppError } from "../platform/errors.ts";
 import type { Store } from "../store/database.ts";
 import { createHub, type Hub } from "./hub.ts";
 import type { Vitals } from "./protocol.ts";
@@ -150,7 +150,7 @@ export async function createFleet({
     list: () => [...records.values()].map(view).sort((a, b) => (a.name < b.name ? -1 : 1)),
     find: (name) => view(find(name)),
     async enrol(actor, request) {
-      const { record, issued, replaced } = await store.transaction(async (tx) => {
+      const join = store.transaction(async (tx) => {
         const token = await tokens.use(tx, "join", request.token);
         const { scope } = token;
         if (scope.mac !== undefined && !request.macs.includes(scope.mac)) {
@@ -182,6 +182,16 @@ export async function createFleet({
           detail: `token/${token.id}`,
         });
         return { record, issued, replaced };
+      });
+      const { record, issued, replaced } = await join.catch(async (error: unknown) => {
+        const resource = `server/${request.hostname}`;
+        await audit.record(actor, {
+          action: "agents:enrol",
+          resource,
+          result: "refused",
+          detail: toAppError(error).message,
+        });
+        throw error;
       });
       records.set(record.name, record);
       hub.cut(new Set(replaced), "the host enrolled again");

@@ -1,9 +1,9 @@
 import machines from "../../migrations/0001_machines.sql" with { type: "text" };
 import boot from "../../migrations/0002_boot.sql" with { type: "text" };
 import bootRecord from "../../migrations/0003_boot_record.sql" with { type: "text" };
-import images from "../../migrations/0009_images.sql" with { type: "text" };
 import access from "../../migrations/0004_access.sql" with { type: "text" };
 import fleet from "../../migrations/0005_fleet.sql" with { type: "text" };
+import images from "../../migrations/0009_images.sql" with { type: "text" };
 import type { Migration } from "./migrator.ts";
 
 /** Every file of `migrations/`, in order, embedded in the executable; a test holds it against the folder. */

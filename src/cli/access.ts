@@ -1,0 +1,245 @@
+import { z } from "zod";
+import { auditRecord, authorityView, whoami as whoamiSchema } from "../access/api.ts";
+import { AppError } from "../platform/errors.ts";
+import { defineCommand, defineGroup, outputFlag } from "./define.ts";
+import { connectLabd, removeIdentity, writeIdentity } from "./labd-connection.ts";
+import { type Column, formatTime, print, printRecord, printRecords } from "./output.ts";
+import { outputFormat } from "./settings.ts";
+
+export const login = defineCommand({
+  summary: "make a key on this computer and have labd certify it",
+  example: "labctl login labd.example:8443 --token labctl_login_…",
+  args: {
+    server: { type: "positional", required: true, description: "labd's address" },
+    token: {
+      type: "string",
+      required: true,
+      description: "from labctl token create --kind login --user NAME",
+    },
+  },
+  run: async ({ server, token }) => {
+    const { certify, serverUrl } = await import("../agent/enrolment.client.ts");
+    const identity = await certify(serverUrl(server), "/api/v1/login", token, {});
+    writeIdentity(identity);
+    print(`logged in to ${identity.server} as ${identity.name}`);
+  },
+});
+
+export const logout = defineCommand({
+  summary: "forget key and certificate of this user",
+  example: "labctl logout",
+  args: {},
+  run: () => removeIdentity(),
+});
+
+export const whoami = defineCommand({
+  summary: "who you are to labd",
+  example: "labctl whoami",
+  args: outputFlag,
+  run: async ({ output }) => {
+    printRecord(
+      await connectLabd().get("/api/v1/whoami", whoamiSchema),
+      [
+        { title: "NAME", value: (row) => row.name },
+        { title: "ROLES", value: (row) => row.roles.join(", ") },
+        { title: "SESSION", value: (row) => row.session },
+      ],
+      outputFormat(output),
+    );
+  },
+});
+
+const canI = defineCommand({
+  summary: "whether you may do something, and why",
+  example: "labctl auth can-i servers:exec",
+  args: { permission: { type: "positional", required: true, description: "resource:verb" } },
+  run: async ({ permission }) => {
+    const decision = await connectLabd().get(
+      `/api/v1/can-i?permission=${encodeURIComponent(permission)}`,
+      z.object({ allowed: z.boolean(), because: z.string() }),
+    );
+    print(`${decision.allowed ? "yes" : "no"}: ${decision.because}`);
+    if (!decision.allowed) process.exitCode = 4;
+  },
+});
+
+const grant = defineCommand({
+  summary: "give a user, group or token a role",
+  example: "labctl auth grant user/alice operator",
+  args: {
+    subject: { type: "positional", required: true, description: "user/NAME, group/NAME or token/ID" },
+    role: { type: "positional", required: true, description: "the role" },
+  },
+  run: async ({ subject, role }) => {
+    await connectLabd().send("PUT", "/api/v1/bindings", { ...subjectOf(subject), role });
+    print(`${subject} holds ${role}`);
+  },
+});
+
+const withdraw = defineCommand({
+  summary: "take a role away",
+  example: "labctl auth withdraw user/alice operator",
+  args: {
+    subject: { type: "positional", required: true, description: "user/NAME, group/NAME or token/ID" },
+    role: { type: "positional", required: true, description: "the role" },
+  },
+  run: async ({ subject, role }) => {
+    const query = new URLSearchParams({ ...subjectOf(subject), role });
+    await connectLabd().delete(`/api/v1/bindings?${query}`);
+    print(`${subject} does not hold ${role}`);
+  },
+});
+
+function subjectOf(text: string): { kind: string; name: string } {
+  const [kind = "", name = ""] = text.split("/", 2);
+  if (name !== "" && ["user", "group", "token"].includes(kind)) return { kind, name };
+  throw new AppError("usage", `'${text}' is not a subject`, { hint: "user/NAME, group/NAME or token/ID" });
+}
+
+const addUser = defineCommand({
+  summary: "a new user",
+  example: "labctl auth add-user alice --role operator",
+  args: {
+    name: { type: "positional", required: true, description: "the user's name" },
+    role: { type: "string", description: "a role, as often as wanted" },
+  },
+  run: async ({ name }, { many }) => {
+    await connectLabd().send("POST", "/api/v1/users", { name, roles: many("role") });
+    print(`user/${name}; let them in: labctl token create --kind login --user ${name} --expires 1h`);
+  },
+});
+
+const removeUser = defineCommand({
+  summary: "remove a user and revoke its certificates",
+  example: "labctl auth remove-user alice",
+  args: { name: { type: "positional", required: true, description: "the user's name" } },
+  run: async ({ name }) => {
+    await connectLabd().delete(`/api/v1/users/${encodeURIComponent(name)}`);
+    print(`user/${name} is removed`);
+  },
+});
+
+export const auth = defineGroup({
+  summary: "users, and what they may do",
+  example: "labctl auth can-i servers:exec",
+  commands: {
+    "can-i": { summary: canI.summary, load: async () => canI },
+    grant: { summary: grant.summary, load: async () => grant },
+    withdraw: { summary: withdraw.summary, load: async () => withdraw },
+    "add-user": { summary: addUser.summary, load: async () => addUser },
+    "remove-user": { summary: removeUser.summary, load: async () => removeUser },
+  },
+});
+
+const caColumns: Column<z.output<typeof authorityView>>[] = [
+  { title: "ID", value: (row) => row.id },
+  { title: "STATE", value: (row) => row.state },
+  { title: "FINGERPRINT", value: (row) => row.fingerprint },
+  { title: "SINCE", value: (row) => formatTime(row.createdAt) },
+  { title: "UNTIL", value: (row) => formatTime(row.notAfter) },
+  { title: "LIVING", value: (row) => row.living },
+];
+
+const show = defineCommand({
+  summary: "the roots that are trusted, and how many certificates hang on each",
+  example: "labctl ca show",
+  args: outputFlag,
+  run: async ({ output }) => {
+    const { items } = await connectLabd().get("/api/v1/ca", z.object({ items: z.array(authorityView) }));
+    printRecords(items, caColumns, outputFormat(output));
+  },
+});
+
+const rotate = defineCommand({
+  summary: "let a new root sign from now on; the old one stays trusted",
+  example: "labctl ca rotate",
+  args: {},
+  run: async () => {
+    await connectLabd().send("POST", "/api/v1/ca/rotate", {});
+    print("a new root signs from now on; agents move over by themselves");
+  },
+});
+
+const exportRoots = defineCommand({
+  summary: "the trusted roots as PEM",
+  example: "labctl ca export > labctl-ca.pem",
+  args: {},
+  run: async () => print((await (await connectLabd().stream("/api/v1/ca.pem")).text()).trimEnd()),
+});
+
+export const ca = defineGroup({
+  summary: "the certificate authority",
+  example: "labctl ca show",
+  commands: {
+    show: { summary: show.summary, load: async () => show },
+    rotate: { summary: rotate.summary, load: async () => rotate },
+    export: { summary: exportRoots.summary, load: async () => exportRoots },
+  },
+});
+
+const auditColumns: Column<z.output<typeof auditRecord>>[] = [
+  { title: "TIME", value: (row) => formatTime(row.at) },
+  { title: "WHO", value: (row) => row.actor },
+  { title: "FROM", value: (row) => row.from },
+  { title: "ACTION", value: (row) => row.action },
+  { title: "RESOURCE", value: (row) => row.resource },
+  { title: "RESULT", value: (row) => row.result },
+  { title: "DETAIL", value: (row) => row.detail },
+];
+
+const listAudit = defineCommand({
+  summary: "what was done, newest first",
+  example: "labctl audit list --action 'servers:*' --result refused",
+  args: {
+    actor: { type: "string", description: "for example user/alice; * stands for anything" },
+    action: { type: "string", description: "for example servers:exec" },
+    resource: { type: "string", description: "for example server/node1" },
+    result: { type: "enum", options: ["allowed", "refused", "failed"], description: "how it went" },
+    limit: { type: "string", default: "100", description: "how many, 1000 at the most" },
+    ...outputFlag,
+  },
+  run: async ({ actor, action, resource, result, limit, output }) => {
+    const query = new URLSearchParams({ limit });
+    for (const [key, value] of Object.entries({ actor, action, resource, result }))
+      if (value !== undefined) query.set(key, value);
+    const { items } = await connectLabd().get(
+      `/api/v1/audit?${query}`,
+      z.object({ items: z.array(auditRecord) }),
+    );
+    printRecords(items, auditColumns, outputFormat(output));
+  },
+});
+
+const verify = defineCommand({
+  summary: "whether the chain of records is whole",
+  example: "labctl audit verify",
+  args: {},
+  run: async () => {
+    const verdict = await connectLabd().get(
+      "/api/v1/audit/verify",
+      z.object({ whole: z.boolean(), records: z.number().optional(), because: z.string().optional() }),
+    );
+    if (!verdict.whole) throw new AppError("failed", `the audit was tampered with: ${verdict.because}`);
+    print(`whole: ${verdict.records} records`);
+  },
+});
+
+const exportAudit = defineCommand({
+  summary: "every record, oldest first, a JSON object a line",
+  example: "labctl audit export > audit.jsonl",
+  args: {},
+  run: async () => {
+    const { body } = await connectLabd().stream("/api/v1/audit/export");
+    if (body) for await (const chunk of body) process.stdout.write(chunk);
+  },
+});
+
+export const audit = defineGroup({
+  summary: "what was done, by whom, and whether it was allowed",
+  example: "labctl audit list",
+  commands: {
+    list: { summary: listAudit.summary, load: async () => listAudit },
+    verify: { summary: verify.summary, load: async () => verify },
+    export: { summary: exportAudit.summary, load: async () => exportAudit },
+  },
+});

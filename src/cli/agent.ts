@@ -1,0 +1,143 @@
+import { AppError } from "../platform/errors.ts";
+import { notifySystemd } from "../platform/notify.client.ts";
+import { createDaemonLogger } from "./daemon-logger.ts";
+import { defineCommand, defineGroup, outputFlag } from "./define.ts";
+import { connectLabd } from "./labd-connection.ts";
+import { formatTime, print, printRecord } from "./output.ts";
+import { outputFormat } from "./settings.ts";
+import { waitForStop } from "./signals.ts";
+
+const stateFlag = {
+  state: {
+    type: "string",
+    default: "/var/lib/labctl-agent",
+    description: "where key and certificate are kept",
+    valueHint: "DIRECTORY",
+  },
+} as const;
+
+const open = async (directory: string) =>
+  (await import("../agent/state.client.ts")).createAgentStateFile(directory);
+
+async function enrolled(directory: string) {
+  const file = await open(directory);
+  const state = file.read();
+  if (state) return { file, state };
+  throw new AppError("not-found", `this host is not enrolled: ${file.path} is not there`, {
+    hint: "labctl agent enroll SERVER --token …; labctl token create makes one",
+  });
+}
+
+const run = defineCommand({
+  summary: "run the agent in the foreground",
+  example: "labctl agent run",
+  args: stateFlag,
+  run: async ({ state: directory }) => {
+    const { file, state } = await enrolled(directory);
+    const { startAgent } = await import("../roles/agent.ts");
+    const agent = await startAgent(file, state, createDaemonLogger("info"));
+    notifySystemd("READY=1", process.env.NOTIFY_SOCKET);
+    await waitForStop();
+    notifySystemd("STOPPING=1", process.env.NOTIFY_SOCKET);
+    await agent.stop();
+  },
+});
+
+const enroll = defineCommand({
+  summary: "make a key on this host and have labd certify it",
+  example: "labctl agent enroll labd.example:8443 --token labctl_join_…",
+  args: {
+    server: { type: "positional", required: true, description: "labd's address" },
+    token: { type: "string", description: "a join token", valueHint: "TOKEN" },
+    "token-file": {
+      type: "string",
+      description: "a file that holds it, so that it shows in no process list",
+      valueHint: "FILE",
+    },
+    ...stateFlag,
+  },
+  run: async (args) => {
+    const token = args.token ?? (args["token-file"] && (await Bun.file(args["token-file"]).text()));
+    if (!token)
+      throw new AppError("usage", "--token or --token-file is missing", {
+        hint: "labctl token create makes one",
+      });
+    const { certify, hostDescription, serverUrl } = await import("../agent/enrolment.client.ts");
+    const { build } = await import("../platform/build.ts");
+    const file = await open(args.state);
+    const state = await certify(serverUrl(args.server), "/api/v1/enrol", token, {
+      ...hostDescription(),
+      agentVersion: build.version,
+    });
+    file.write(state);
+    print(`enrolled as server/${state.name}`);
+  },
+});
+
+const status = defineCommand({
+  summary: "who this host is to labd",
+  example: "labctl agent status -o json",
+  args: { ...stateFlag, ...outputFlag },
+  run: async ({ state: directory, output }) => {
+    const { state } = await enrolled(directory);
+    const { validityOf } = await import("../access/certificates.ts");
+    const { notAfter } = validityOf(state.certificatePem);
+    printRecord(
+      { name: state.name, server: state.server, certificateEnds: notAfter },
+      [
+        { title: "NAME", value: (row) => row.name },
+        { title: "SERVER", value: (row) => row.server },
+        { title: "CERTIFICATE ENDS", value: (row) => formatTime(row.certificateEnds) },
+      ],
+      outputFormat(output),
+    );
+  },
+});
+
+const leave = defineCommand({
+  summary: "forget labd: key and certificate are removed from this host",
+  example: "labctl agent leave",
+  args: stateFlag,
+  run: async ({ state: directory }) => {
+    const { file, state } = await enrolled(directory);
+    file.remove();
+    print(`left ${state.server}; there: labctl agent remove ${state.name}`);
+  },
+});
+
+const serverArgument = {
+  name: { type: "positional", required: true, description: "the server's name" },
+} as const;
+
+const revoke = defineCommand({
+  summary: "take a host's certificates back and cut its connection",
+  example: "labctl agent revoke node1 --because stolen",
+  args: { ...serverArgument, because: { type: "string", default: "revoked", description: "for the audit" } },
+  run: async ({ name, because }) => {
+    await connectLabd().send("POST", `/api/v1/servers/${encodeURIComponent(name)}/revoke`, { because });
+    print(`server/${name} is revoked`);
+  },
+});
+
+const remove = defineCommand({
+  summary: "revoke a host and forget it",
+  example: "labctl agent remove node1",
+  args: serverArgument,
+  run: async ({ name }) => {
+    await connectLabd().delete(`/api/v1/servers/${encodeURIComponent(name)}`);
+    print(`server/${name} is removed`);
+  },
+});
+
+export const agent = defineGroup({
+  summary: "the daemon on each host",
+  example: "labctl agent status",
+  commands: {
+    run: { summary: run.summary, load: async () => run },
+    enroll: { summary: enroll.summary, load: async () => enroll },
+    status: { summary: status.summary, load: async () => status },
+    leave: { summary: leave.summary, load: async () => leave },
+    revoke: { summary: revoke.summary, load: async () => revoke },
+    remove: { summary: remove.summary, load: async () => remove },
+  },
+});

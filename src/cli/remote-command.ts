@@ -1,0 +1,64 @@
+import type { WebSocket } from "ws-node";
+import { type ClientMessage, commandEvent } from "../fleet/api.ts";
+import { AppError, type ErrorCode, errorCodes } from "../platform/errors.ts";
+
+export interface RemoteOutput {
+  stdout(data: Uint8Array): void;
+  stderr(data: Uint8Array): void;
+}
+
+export interface RemoteExit {
+  code: number | null;
+  signal: string | null;
+  reason?: string;
+}
+
+/**
+ * Runs one command over `socket` to its end. `begin` gets a way to send once it runs.
+ * @throws what labd refused it with, or `unavailable` when the connection is lost.
+ */
+export function runRemote(
+  socket: WebSocket,
+  first: ClientMessage,
+  output: RemoteOutput,
+  begin: (send: (message: ClientMessage) => void) => void = () => {},
+): Promise<RemoteExit> {
+  const { promise, resolve, reject } = Promise.withResolvers<RemoteExit>();
+  const send = (message: ClientMessage) => socket.send(JSON.stringify(message));
+  socket.on("open", () => {
+    send(first);
+    begin(send);
+  });
+  socket.on("message", (text) => {
+    const event = commandEvent.parse(JSON.parse(String(text)));
+    if (event.kind === "output") output[event.stream](Buffer.from(event.data, "base64"));
+    else if (event.kind === "exit") {
+      const { code, signal, reason } = event;
+      resolve({ code, signal, ...(reason !== undefined && { reason }) });
+    } else if (event.kind === "refused") {
+      reject(
+        new AppError(toCode(event.code), event.message, event.hint === undefined ? {} : { hint: event.hint }),
+      );
+    }
+  });
+  socket.on("unexpected-response", (_, response) => {
+    reject(
+      response.statusCode === 401
+        ? new AppError("unauthenticated", "labd does not accept this identity", {
+            hint: "labctl login SERVER",
+          })
+        : new AppError("unavailable", `labd answered ${response.statusCode}`),
+    );
+  });
+  socket.on("error", (cause) =>
+    reject(new AppError("unavailable", `labd cannot be reached: ${cause.message}`, { cause })),
+  );
+  socket.on("close", () => reject(new AppError("unavailable", "the connection to labd was lost")));
+  return promise.finally(() => socket.close());
+}
+
+const toCode = (code: string): ErrorCode => {
+  const known = Object.keys(errorCodes).find((each) => each === code);
+  // checked: it is a key of the table
+  return (known ?? "internal") as ErrorCode;
+};
