@@ -4,6 +4,7 @@ import { openAuthority } from "../access/authority.ts";
 import { readCaKey } from "../access/ca-key.client.ts";
 import { createSigningRequest, validityOf } from "../access/certificates.ts";
 import { createDirectory } from "../access/directory.ts";
+import { createGovernanceRoutes } from "../access/governance-routes.ts";
 import { createIdentify } from "../access/identity.ts";
 import { createKeySeal } from "../access/key-seal.ts";
 import { createAccessRoutes } from "../access/routes.ts";
@@ -64,6 +65,7 @@ export async function startLabd(
       gate,
       [
         createAccessRoutes({ gate, store, authority, directory, tokens, audit, limits }),
+        createGovernanceRoutes({ gate, store, authority, directory, audit }),
         createFleetRoutes(gate, fleet, limits),
       ],
       createStatusRoutes(() => ({ pid: process.pid, startedAt, listeners: listeners() })),

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { buildOnce, createStack, type Stack, until } from "./stack.ts";
+import { buildExecutable } from "../lab/artifacts.ts";
+import { createStack, type Stack, until } from "./stack.ts";
 
 let stack: Stack;
 let labd: Bun.Subprocess;
@@ -13,7 +14,7 @@ const connected = (name: string) =>
   );
 
 beforeAll(async () => {
-  await buildOnce();
+  await buildExecutable();
   stack = createStack();
   labd = await stack.startLabd();
   for (const name of ["n1", "n2"]) {

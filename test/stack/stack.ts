@@ -1,9 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-
-const top = join(import.meta.dir, "../..");
-const executable = join(top, "dist/labctl");
+import { executable } from "../lab/bastion.ts";
 
 export interface Ran {
   code: number;
@@ -24,13 +22,6 @@ export interface Stack {
   stateOf(name: string): string;
   directory: string;
   stop(): Promise<void>;
-}
-
-/** Builds the executable unless this run has built it already. */
-export async function buildOnce(): Promise<void> {
-  if (process.env.LABCTL_BUILT === "1" && (await Bun.file(executable).exists())) return;
-  const build = Bun.spawnSync([process.execPath, "build.ts"], { cwd: top });
-  if (build.exitCode !== 0) throw new Error(build.stderr.toString());
 }
 
 export function createStack(index = 0): Stack {

@@ -1,0 +1,258 @@
+import { z } from "@hono/zod-openapi";
+import { createApi, type Gate, guardedRoute, openRoute } from "../http/gate.ts";
+import type { Store } from "../store/database.ts";
+import {
+  auditQuery,
+  auditRecord,
+  authorityView,
+  binding,
+  newRole,
+  newUser,
+  roleView,
+  userView,
+} from "./api.ts";
+import type { AuditLog } from "./audit-log.ts";
+import type { Authority } from "./authority.ts";
+import type { Directory } from "./directory.ts";
+import { body, json, named, nothing } from "./route-parts.ts";
+
+export interface GovernanceRoutesDeps {
+  gate: Gate;
+  store: Store;
+  authority: Authority;
+  directory: Directory;
+  audit: AuditLog;
+}
+
+/** Users, groups and roles, the certificate authority, and what was done with them. */
+export function createGovernanceRoutes({ gate, store, authority, directory, audit }: GovernanceRoutesDeps) {
+  const audited = { audited: true };
+  return createApi()
+    .openapi(
+      guardedRoute(gate, "users:read", {
+        method: "get",
+        path: "/api/v1/users",
+        summary: "Users",
+        responses: json(z.object({ items: z.array(userView) }), "Users"),
+      }),
+      async (context) => context.json({ items: await directory.users() }, 200),
+    )
+    .openapi(
+      guardedRoute(
+        gate,
+        "users:create",
+        {
+          method: "post",
+          path: "/api/v1/users",
+          summary: "A new user",
+          request: body(newUser),
+          responses: nothing,
+        },
+        audited,
+      ),
+      async (context) => {
+        const { name, roles } = context.req.valid("json");
+        await directory.createUser(context.var.actor, name);
+        for (const role of roles)
+          await directory.setBinding(context.var.actor, { kind: "user", name }, role, true);
+        return context.body(null, 204);
+      },
+    )
+    .openapi(
+      guardedRoute(
+        gate,
+        "users:delete",
+        {
+          method: "delete",
+          path: "/api/v1/users/{name}",
+          summary: "Removes a user and revokes its certificates",
+          request: named,
+          responses: nothing,
+        },
+        audited,
+      ),
+      async (context) => {
+        const { name } = context.req.valid("param");
+        await directory.deleteUser(context.var.actor, name);
+        await store.transaction((tx) => authority.revoke(tx, "user", name, "the user was removed"));
+        return context.body(null, 204);
+      },
+    )
+    .openapi(
+      guardedRoute(gate, "roles:read", {
+        method: "get",
+        path: "/api/v1/roles",
+        summary: "Roles and what they grant",
+        responses: json(z.object({ items: z.array(roleView) }), "Roles"),
+      }),
+      async (context) =>
+        context.json({ items: (await directory.roles()).map((role) => roleView.parse(role)) }, 200),
+    )
+    .openapi(
+      guardedRoute(
+        gate,
+        "roles:update",
+        {
+          method: "put",
+          path: "/api/v1/roles",
+          summary: "Makes or replaces a role",
+          request: body(newRole),
+          responses: nothing,
+        },
+        audited,
+      ),
+      async (context) => {
+        await directory.setRole(context.var.actor, context.req.valid("json"));
+        return context.body(null, 204);
+      },
+    )
+    .openapi(
+      guardedRoute(
+        gate,
+        "roles:delete",
+        {
+          method: "delete",
+          path: "/api/v1/roles/{name}",
+          summary: "Removes a role of one's own",
+          request: named,
+          responses: nothing,
+        },
+        audited,
+      ),
+      async (context) => {
+        await directory.deleteRole(context.var.actor, context.req.valid("param").name);
+        return context.body(null, 204);
+      },
+    )
+    .openapi(
+      guardedRoute(
+        gate,
+        "roles:bind",
+        {
+          method: "put",
+          path: "/api/v1/bindings",
+          summary: "Gives a role",
+          request: body(binding),
+          responses: nothing,
+        },
+        audited,
+      ),
+      async (context) => {
+        const { role, ...subject } = context.req.valid("json");
+        await directory.setBinding(context.var.actor, subject, role, true);
+        return context.body(null, 204);
+      },
+    )
+    .openapi(
+      guardedRoute(
+        gate,
+        "roles:unbind",
+        {
+          method: "delete",
+          path: "/api/v1/bindings",
+          summary: "Takes a role away",
+          request: { query: binding },
+          responses: nothing,
+        },
+        audited,
+      ),
+      async (context) => {
+        const { role, ...subject } = context.req.valid("query");
+        await directory.setBinding(context.var.actor, subject, role, false);
+        return context.body(null, 204);
+      },
+    )
+    .openapi(
+      openRoute("a root certificate is public; its key is not", {
+        method: "get",
+        path: "/api/v1/ca.pem",
+        summary: "The trusted roots, as PEM",
+        responses: {
+          200: { description: "PEM", content: { "application/x-pem-file": { schema: z.string() } } },
+        },
+      }),
+      (context) => context.body(authority.bundle(), 200, { "content-type": "application/x-pem-file" }),
+    )
+    .openapi(
+      guardedRoute(gate, "ca:read", {
+        method: "get",
+        path: "/api/v1/ca",
+        summary: "The roots and what hangs on them",
+        responses: json(z.object({ items: z.array(authorityView) }), "Roots"),
+      }),
+      async (context) => context.json({ items: await authority.show() }, 200),
+    )
+    .openapi(
+      guardedRoute(
+        gate,
+        "ca:rotate",
+        {
+          method: "post",
+          path: "/api/v1/ca/rotate",
+          summary: "A new root signs from now on",
+          responses: nothing,
+        },
+        audited,
+      ),
+      async (context) => {
+        await authority.rotate(context.var.actor);
+        return context.body(null, 204);
+      },
+    )
+    .openapi(
+      guardedRoute(gate, "audit:read", {
+        method: "get",
+        path: "/api/v1/audit",
+        summary: "What was done, newest first",
+        request: { query: auditQuery },
+        responses: json(z.object({ items: z.array(auditRecord), cursor: z.number().optional() }), "Records"),
+      }),
+      async (context) => {
+        const { cursor, ...filter } = context.req.valid("query");
+        const items = await audit.list({ ...filter, ...(cursor !== undefined && { before: cursor }) });
+        const last = items.length === filter.limit ? items.at(-1)?.seq : undefined;
+        return context.json({ items, ...(last !== undefined && { cursor: last }) }, 200);
+      },
+    )
+    .openapi(
+      guardedRoute(gate, "audit:read", {
+        method: "get",
+        path: "/api/v1/audit/verify",
+        summary: "Whether the chain of records is whole",
+        responses: json(
+          z.object({
+            whole: z.boolean(),
+            records: z.number().optional(),
+            seq: z.number().optional(),
+            because: z.string().optional(),
+          }),
+          "The verdict",
+        ),
+      }),
+      async (context) => context.json(await audit.verify(), 200),
+    )
+    .openapi(
+      guardedRoute(gate, "audit:read", {
+        method: "get",
+        path: "/api/v1/audit/export",
+        summary: "Every record, oldest first, a JSON object a line",
+        responses: {
+          200: { description: "JSON lines", content: { "application/x-ndjson": { schema: z.string() } } },
+        },
+      }),
+      (context) => {
+        context.env.untimed();
+        const records = audit.all();
+        const lines = new ReadableStream<Uint8Array>({
+          async pull(controller) {
+            const { value, done } = await records.next();
+            if (done) controller.close();
+            else controller.enqueue(new TextEncoder().encode(`${JSON.stringify(value)}\n`));
+          },
+          cancel: async () => void (await records.return(undefined)),
+        });
+        // checked: a stream is a body like any other; the schema can only say that its lines are text
+        return context.body(lines, 200, { "content-type": "application/x-ndjson" }) as never;
+      },
+    );
+}
