@@ -63,13 +63,16 @@ async function build(): Promise<void> {
 
 /** One `bun test` over these files; what it prints passes through. */
 async function run(list: string[], extra: Record<string, string>): Promise<void> {
-  const child = Bun.spawn([process.execPath, "test", ...list.map((file) => `./${file}`)], {
-    cwd: top,
-    env: { ...process.env, PATH: path, ...extra },
-    stdin: "ignore",
-    stdout: "pipe",
-    stderr: "pipe",
-  });
+  const child = Bun.spawn(
+    [process.execPath, "test", "--timeout", "60000", ...list.map((file) => `./${file}`)],
+    {
+      cwd: top,
+      env: { ...process.env, PATH: path, ...extra },
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+    },
+  );
   const forward = (signal: NodeJS.Signals) => child.kill(signal);
   process.once("SIGINT", forward);
   process.once("SIGTERM", forward);
