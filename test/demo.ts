@@ -12,7 +12,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { rememberKept, removeKept } from "./demo/kept.ts";
 import { createScreen, type Screen, seconds } from "./demo/screen.ts";
-import { buildExecutable, buildRam } from "./lab/artifacts.ts";
+import { buildDiskImage, buildExecutable, buildRam, labKey } from "./lab/artifacts.ts";
 import { type LabBastion, startBastion } from "./lab/bastion.ts";
 import { createLab, type Lab, top } from "./lab/lab.ts";
 import type { Machine } from "./lab/machine.ts";
@@ -47,9 +47,9 @@ async function demo(): Promise<number> {
   const lab = await createLab({ say: () => {}, outlive: keep });
   let kept = false;
   try {
-    const bastion = await startBastion(lab, { imageDirectory: join(top, "dist/cache/images") });
+    const bastion = await startBastion(lab);
     screen.line("bastion", `DHCP, TFTP and HTTP on ${lab.network.serverAddress} in a network of its own`);
-    await buildImage(bastion);
+    await addImage(bastion);
     const firmware = argv.includes("--bios") ? "bios" : "uefi";
     const machine = await lab.addMachine({ name: "blank", firmware });
     const times = await installMachine(lab, bastion, machine);
@@ -81,15 +81,13 @@ async function build(): Promise<void> {
   screen.line("build", "RAM environment: dist/ram/x86_64/{vmlinuz,initrd.img}");
 }
 
-async function buildImage(bastion: LabBastion): Promise<void> {
-  const images = z
-    .array(z.looseObject({ name: z.string() }))
-    .parse(JSON.parse(await bastion.cli(["image", "list", "-o", "json"])));
-  if (!images.some((image) => image.name === "debian-12")) {
-    screen.status("labctl image build debian-12: a disk image from Debian's packages");
-    await bastion.cli(["image", "build", "debian-12"], 30 * minute);
-  }
-  screen.line("build", "image debian-12");
+/** The image is built once and kept in dist/; each demo's bastion is given it anew. */
+async function addImage(bastion: LabBastion): Promise<void> {
+  screen.status("labctl image build debian-12: a disk image from Debian's packages");
+  const file = await buildDiskImage();
+  screen.status(`labctl image add debian-12 ${file}`);
+  await bastion.cli(["image", "add", "debian-12", file], 5 * minute);
+  screen.line("build", `image debian-12: ${Math.round(Bun.file(file).size / 1e6)} MB`);
 }
 
 /** From power-on to the login prompt of the installed system; how long each part took. */
@@ -110,18 +108,9 @@ async function installMachine(lab: Lab, bastion: LabBastion, machine: Machine): 
     screen.act(`Discovered: labctl provision list`);
     process.stdout.write(indent(await bastion.cli(["provision", "list"])));
 
-    const order = [
-      "provision",
-      "install",
-      machine.mac,
-      hostname,
-      "--role",
-      "plain",
-      "--os",
-      "image:debian-12",
-    ];
-    screen.act(`Queue an install: labctl ${order.join(" ")}`);
-    process.stdout.write(indent(await bastion.cli(order)));
+    const order = ["provision", "install", machine.mac, hostname, "--os", "image:debian-12"];
+    screen.act(`Queue an install: labctl ${order.join(" ")} --ssh-key …`);
+    process.stdout.write(indent(await bastion.cli([...order, "--ssh-key", labKey])));
     const logs = followLogs(lab, bastion, machine, screen);
     screen.status("labctl provision wait");
     const waited = await bastion.tryCli(["provision", "wait", machine.mac, "--timeout", "20m"], 21 * minute);
@@ -164,16 +153,25 @@ async function until(
   return performance.now();
 }
 
-/** Shows each new line of `labctl provision show MAC --boot` as it comes. */
+/** What `labctl provision show MAC --boot -o json` has of each boot, as far as it is shown. */
+const bootRecord = z.looseObject({
+  boots: z.array(
+    z.looseObject({ startedAt: z.number(), events: z.array(z.looseObject({ text: z.string() })) }),
+  ),
+});
+
+/** Shows each new step of the boot record as it comes. */
 function followBootRecord(bastion: LabBastion, machine: Machine, to: Screen) {
-  let shown = 0;
+  const shown = new Map<number, number>();
   let running = true;
   const flush = async () => {
-    const output = await bastion.tryCli(["provision", "show", machine.mac, "--boot"]);
+    const output = await bastion.tryCli(["provision", "show", machine.mac, "--boot", "-o", "json"]);
+    // Nothing is known of a machine that has not asked for anything yet.
     if (output.status !== 0) return;
-    const lines = output.stdout.split("\n").filter((line) => line.trim() !== "");
-    for (const line of lines.slice(shown)) to.line("boot", line);
-    shown = Math.max(shown, lines.length);
+    for (const { startedAt, events } of bootRecord.parse(JSON.parse(output.stdout)).boots.toReversed()) {
+      for (const { text } of events.slice(shown.get(startedAt) ?? 0)) to.line("boot", text);
+      shown.set(startedAt, events.length);
+    }
   };
   const loop = (async () => {
     while (running) {

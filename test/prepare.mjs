@@ -56,13 +56,12 @@ const packages = [
   ["kea-dhcp4-server", "test", "judge of the snippet for Kea"],
   ["tftp-hpa", "test", "TFTP client"],
   ["atftp", "test", "TFTP client"],
-  ["busybox", "test", "TFTP client"],
+  ["busybox", "test", "TFTP client, and the shell of Debian's installer"],
   // Third-party judges.
   ["python3-proxmoxer", "test", "another client of the Proxmox VE API"],
   ["python3-requests", "test", "what python3-proxmoxer speaks HTTPS with"],
   ["shellcheck", "test", "judge of shell scripts"],
   // What installers run on the machine, run here on disks made of files.
-  ["busybox", "test", "the shell of Debian's installer"],
   ["lvm2", "test", "volumes of an install"],
   ["fdisk", "demo test os", "partition tables"],
   ["parted", "test", "partition tables of Debian's installer"],

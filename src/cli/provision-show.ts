@@ -1,6 +1,7 @@
 import { type MachineDetail, machineDetailSchema } from "../machines/api.ts";
 import { describeExpectation } from "../machines/expectation.ts";
 import { formatDuration } from "../platform/duration.ts";
+import { readMac } from "../platform/mac.ts";
 import { defineCommand, outputFlag } from "./define.ts";
 import { type Column, formatTable, formatTime, print, printRecord, visible } from "./output.ts";
 import { formatDisk, formatMemory, machineArgument, machinePath, stateDetail } from "./provision-list.ts";
@@ -54,12 +55,14 @@ export const show = defineCommand({
   run: async ({ machine, boot, output }) => {
     const client = connect();
     const format = outputFormat(output);
-    const detail = await client.get(machinePath(machine), machineDetailSchema);
     if (boot === true) {
       const { showBoot } = await import("./provision-boot.ts");
-      await showBoot(client, detail.mac, format);
+      // A machine that has not come as far as discovery has a record too, under its MAC.
+      const mac = readMac(machine) ?? (await client.get(machinePath(machine), machineDetailSchema)).mac;
+      await showBoot(client, mac, format);
       return;
     }
+    const detail = await client.get(machinePath(machine), machineDetailSchema);
     printRecord(detail, fields, format);
     if (format !== "table") return;
     section("STAGES", detail.stages, [

@@ -1,5 +1,5 @@
-import { existsSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { executable, ramDirectory } from "./bastion.ts";
 import { top } from "./lab.ts";
 import { run } from "./process.ts";
@@ -17,6 +17,22 @@ export async function buildRam(): Promise<void> {
   if (!isStale(ramImage, "{kickstart/ram/**,kickstart/lib/**,src/images/ram*.ts,build-ram.ts}")) return;
   await run(["npm", "run", "-s", "build:ram"], { cwd: top, timeoutMs: 20 * 60_000 });
 }
+
+/** A small Debian as a disk image, kept until what makes it changes. */
+export async function buildDiskImage(): Promise<string> {
+  const file = join(top, "dist/cache/debian-12.raw.zst");
+  if (isStale(file, "src/images/{image-build.client,image-recipe,grub-embedding}.ts")) {
+    mkdirSync(dirname(file), { recursive: true });
+    const part = join(dirname(file), "part.raw.zst");
+    rmSync(part, { force: true });
+    await run([executable, "image", "build", "debian-12", "--to", part], { timeoutMs: 60 * 60_000 });
+    renameSync(part, file);
+  }
+  return file;
+}
+
+/** A key nobody has the other half of: an install is refused when nobody could log in. */
+export const labKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f lab";
 
 function isStale(product: string, sources: string): boolean {
   if (!existsSync(product)) return true;

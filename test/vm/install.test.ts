@@ -1,0 +1,44 @@
+import { expect } from "bun:test";
+import { z } from "zod";
+import { buildDiskImage, labKey } from "../lab/artifacts.ts";
+import { startBastion } from "../lab/bastion.ts";
+import { labTest } from "../lab/lab-test.ts";
+import { waitForState } from "../lab/watch.ts";
+
+const minute = 60_000;
+const logs = z.looseObject({
+  stages: z.array(z.looseObject({ name: z.string(), state: z.string() })),
+  log_lines: z.array(z.looseObject({ seq: z.number(), text: z.string() })),
+  log_total: z.number(),
+});
+
+labTest("a blank machine installs a disk image and boots from its disk", { minutes: 45 }, async (lab) => {
+  const image = await buildDiskImage();
+  const bastion = await startBastion(lab);
+  await bastion.cli(["image", "add", "debian-12", image], 5 * minute);
+  const machine = await lab.addMachine({ name: "image", firmware: "uefi" });
+  await machine.powerOn();
+  await waitForState(bastion, machine, "discovered", { timeoutMs: 6 * minute, say: lab.say });
+
+  const order = ["provision", "install", machine.mac, "node-1", "--os", "image:debian-12"];
+  await bastion.cli([...order, "--ssh-key", labKey]);
+  await waitForState(bastion, machine, "installed", { timeoutMs: 15 * minute, say: lab.say });
+
+  const told = logs.parse(JSON.parse(await bastion.cli(["provision", "logs", machine.mac, "-o", "json"])));
+  expect(told.stages.every((stage) => stage.state === "done")).toBe(true);
+  expect(told.stages.length).toBeGreaterThanOrEqual(12);
+  const names = told.stages.map((stage) => stage.name);
+  for (const name of ["disk-select", "image-write", "image-verify", "bootloader"])
+    expect(names).toContain(name);
+  expect(told.log_total).toBeGreaterThan(10);
+  expect(told.log_lines.some(({ text }) => /chosen: \/dev\/vda/.test(text))).toBe(true);
+  const numbers = told.log_lines.map(({ seq }) => seq);
+  expect(numbers).toEqual([...numbers].sort((a, b) => a - b));
+
+  // It still asks the network first; the bastion hands it to its disk, not to another install.
+  await machine.expectText("node-1 login:", 10 * minute);
+  const [listed] = z
+    .array(z.looseObject({ state: z.string(), name: z.string() }))
+    .parse(JSON.parse(await bastion.cli(["provision", "list", "-o", "json"])));
+  expect(listed).toMatchObject({ state: "installed", name: "node-1" });
+});
