@@ -82,7 +82,12 @@ image_unpack() {
 
 image_failed() {
   # Nothing of it may be found by a firmware or by the next install.
-  if [ "$front" -eq 0 ]; then dd if=/dev/zero of="$disk" bs=1048576 count=1 conv=notrunc,fsync; fi
+  if [ "$front" -eq 0 ]; then
+    dd if=/dev/zero of="$disk" bs=1048576 count=1 conv=notrunc,fsync
+  else
+    # The table still leads to the kept volumes; only the boot code goes.
+    dd if=/dev/zero of="$disk" bs=440 count=1 conv=notrunc,fsync
+  fi
   bastion_fail "$1"
 }
 

@@ -110,7 +110,10 @@ export function createImageFiles(directory: string): ImageFiles {
       }
       const files: ImageFile[] = [];
       for (const name of readdirSync(part).sort()) {
-        if (name.endsWith(".part")) continue;
+        if (name.endsWith(".part")) {
+          await rm(join(part, name));
+          continue;
+        }
         await syncPath(join(part, name));
         files.push({ name, ...(await hashFile(join(part, name), report)) });
       }
