@@ -29,8 +29,11 @@ export interface DhcpBench {
   readonly scope: Scope;
   readonly network: LabNetwork;
   readonly directory: string;
-  /** Starts our server in the network's server namespace; again on the same database when called again. */
-  serve(interfaces: object[], namespace?: string): Promise<Server>;
+  /**
+   * Starts our server in the network's server namespace; again on the same database when called again.
+   * With `capabilities` it has those alone.
+   */
+  serve(interfaces: object[], options?: { capabilities?: string[] }): Promise<Server>;
   /** Another program in a namespace, ended with the bench. */
   background(namespace: string, command: string[]): LabProcess;
   /** Sends one message and gives the answers. */
@@ -84,14 +87,14 @@ esac
     network,
     directory,
     hook,
-    async serve(interfaces, namespace = network.server) {
+    async serve(interfaces, { capabilities } = {}) {
       const config = join(directory, "config.json");
       writeFileSync(config, JSON.stringify({ interfaces }));
       const log = join(directory, `server-${servers++}.log`);
-      const child = start([process.execPath, join(here, "serve.ts"), config, join(directory, "db.sqlite")], {
-        namespace,
-        log,
-      });
+      const only = capabilities?.map((name) => `,+${name}`).join("");
+      const limited = only === undefined ? [] : ["setpriv", "--bounding-set", `-all${only}`, "--"];
+      const serve = [process.execPath, join(here, "serve.ts"), config, join(directory, "db.sqlite")];
+      const child = start([...limited, ...serve], { namespace: network.server, log });
       const undo = scope.defer(() => child.stop());
       await until(() => {
         if (!child.running()) throw new Error(`the server ended:\n${tailOf(log)}`);

@@ -262,3 +262,22 @@ setTimeout(() => socket.close(), 100);`,
   await server.stop();
   expect(readFileSync(server.log, "utf8")).toContain("stopped");
 });
+
+dhcpTest("the two capabilities of the service's unit are enough", ["udhcpc"], async (bench) => {
+  const server = await bench.serve([full], { capabilities: ["net_bind_service", "net_raw"] });
+  await bench.network.addHost("squat", 100);
+  const client = await bench.network.addHost("c1", undefined);
+  expect((await udhcpc(bench, client)).bound).toContain("ip=10.77.0.101 ");
+  expect(readFileSync(server.log, "utf8")).not.toContain("no packet socket");
+});
+
+dhcpTest(
+  "without CAP_NET_RAW it says so, broadcasts its answers and probes nothing",
+  ["udhcpc"],
+  async (bench) => {
+    const server = await bench.serve([full], { capabilities: ["net_bind_service"] });
+    const client = await bench.network.addHost("c1", undefined);
+    expect((await udhcpc(bench, client)).bound).toContain("ip=10.77.0.100 ");
+    expect(readFileSync(server.log, "utf8")).toContain("answers are broadcast, addresses not probed");
+  },
+);
