@@ -11,6 +11,8 @@ export interface Body {
 
 /** Reads what a request carries besides its path, as far as pveproxy takes it. */
 export async function readBody(request: IncomingMessage, isUpload: boolean): Promise<Body> {
+  const { "content-length": length, "transfer-encoding": encoding } = request.headers;
+  if (length === undefined && encoding === undefined) return { params: {} };
   const type = request.headers["content-type"] ?? "";
   if (isUpload && type.startsWith("multipart/form-data")) return readUpload(request, type);
   let body = "";
