@@ -2,15 +2,16 @@ import { $ } from "bun";
 
 /** Two network namespaces and a cable between them. */
 export interface Lab {
-  /** Where servers live: `veth0`, 10.99.0.1/24. */
-  server: { namespace: string; interface: string; address: string };
-  /** Where clients live: 10.99.0.2/24. */
+  /** Where servers live, each at an address of its own: 10.99.0.1/24 and so on. */
+  server: { namespace: string; interface: string; addresses: string[] };
+  /** Where clients live: 10.99.0.100/24. */
   client: { namespace: string; address: string };
   remove(): Promise<void>;
 }
 
-export async function createLab(): Promise<Lab> {
+export async function createLab(servers: number): Promise<Lab> {
   const [server, client] = [`bench-s-${process.pid}`, `bench-c-${process.pid}`];
+  const addresses = Array.from({ length: servers }, (_, index) => `10.99.0.${1 + index}`);
   const remove = async () => {
     for (const namespace of [server, client]) await $`ip netns delete ${namespace}`.nothrow().quiet();
   };
@@ -18,11 +19,11 @@ export async function createLab(): Promise<Lab> {
     await $`ip netns add ${server}`.quiet();
     await $`ip netns add ${client}`.quiet();
     await $`ip link add veth0 netns ${server} type veth peer name veth0 netns ${client}`.quiet();
-    for (const [namespace, address] of [
-      [server, "10.99.0.1/24"],
-      [client, "10.99.0.2/24"],
-    ]) {
-      await $`ip -n ${namespace} address add ${address} dev veth0`.quiet();
+    for (const [namespace, own] of [
+      [server, addresses],
+      [client, ["10.99.0.100"]],
+    ] as const) {
+      for (const address of own) await $`ip -n ${namespace} address add ${address}/24 dev veth0`.quiet();
       await $`ip -n ${namespace} link set lo up`.quiet();
       await $`ip -n ${namespace} link set veth0 up`.quiet();
     }
@@ -31,8 +32,8 @@ export async function createLab(): Promise<Lab> {
     throw error;
   }
   return {
-    server: { namespace: server, interface: "veth0", address: "10.99.0.1" },
-    client: { namespace: client, address: "10.99.0.2" },
+    server: { namespace: server, interface: "veth0", addresses },
+    client: { namespace: client, address: "10.99.0.100" },
     remove,
   };
 }

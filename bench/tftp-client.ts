@@ -81,10 +81,27 @@ async function fetchAll(order: Order): Promise<Result> {
 
   // 64 messages: header, one buffer, the sender's address
   const room = content ? 65536 : 512;
-  const headers = new DataView(new ArrayBuffer(64 * 64));
-  const vectors = new DataView(new ArrayBuffer(64 * 16));
-  const names = new Uint8Array(new ArrayBuffer(64 * 16));
-  const buffers = new Uint8Array(new ArrayBuffer(64 * room));
+  // All in one piece of memory: what the kernel is pointed to lives as long as what is still read here.
+  const eventSize = process.arch === "x64" ? 12 : 16;
+  const sizes = { headers: 64 * 64, vectors: 64 * 16, names: 64 * 16, small: 64, events: eventSize * 256 };
+  const request = encodeRequest(order);
+  const memory = new ArrayBuffer(
+    Object.values(sizes).reduce((sum, size) => sum + size, 0) + request.length + 64 * room,
+  );
+  let reserved = 0;
+  const reserve = (bytes: number) => {
+    reserved += bytes;
+    return [memory, reserved - bytes, bytes] as const;
+  };
+  const headers = new DataView(...reserve(sizes.headers));
+  const vectors = new DataView(...reserve(sizes.vectors));
+  const names = new Uint8Array(...reserve(sizes.names));
+  const events = new DataView(...reserve(sizes.events));
+  const target = new Uint8Array(...reserve(16));
+  const ack = new Uint8Array(...reserve(48)).subarray(0, 4);
+  const requested = new Uint8Array(...reserve(request.length));
+  const buffers = new Uint8Array(...reserve(64 * room));
+  requested.set(request);
   for (let n = 0; n < 64; n++) {
     vectors.setBigUint64(n * 16, BigInt(ptr(buffers) + n * room), true);
     vectors.setBigUint64(n * 16 + 8, BigInt(room), true);
@@ -94,26 +111,13 @@ async function fetchAll(order: Order): Promise<Result> {
     headers.setBigUint64(n * 64 + 24, 1n, true);
   }
   const headersAt = ptr(headers);
-  const target = new Uint8Array(new ArrayBuffer(16));
   target.set([2, 0, 0, 69, ...order.address.split(".").map(Number)]);
   const targetAt = ptr(target);
-  const ack = new Uint8Array(new ArrayBuffer(4));
   ack[1] = 4;
   const ackAt = ptr(ack);
-
-  const options = [
-    ["blksize", order.blksize],
-    ...(order.windowsize > 1 ? [["windowsize", order.windowsize]] : []),
-  ];
-  const words = [order.file, "octet", ...options.flat()].map((word) => `${word}\0`).join("");
-  const request = new Uint8Array(new ArrayBuffer(2 + words.length));
-  request.set([0, 1]);
-  request.set(new TextEncoder().encode(words), 2);
-  const requestAt = ptr(request);
-
-  const eventSize = process.arch === "x64" ? 12 : 16;
+  const requestAt = ptr(requested);
+  const eventsAt = ptr(events);
   const dataAt = eventSize - 8;
-  const events = new DataView(new ArrayBuffer(eventSize * 256));
   const epoll = c.epoll_create1(0);
   const clients: Client[] = [];
   const receiveBuffer = new Int32Array(new ArrayBuffer(4)).fill(1 << 20);
@@ -123,7 +127,7 @@ async function fetchAll(order: Order): Promise<Result> {
     c.setsockopt(fd, 1, 8, ptr(receiveBuffer), 4);
     events.setUint32(0, 1, true);
     events.setUint32(dataAt, index, true);
-    c.epoll_ctl(epoll, 1, fd, ptr(events));
+    c.epoll_ctl(epoll, 1, fd, eventsAt);
     const start = { port: 0, expected: 1, bytes: 0, unacknowledged: 0, gapReported: false };
     clients.push({ fd, ...start, lastAck: -1, repeatAt: 0, patience: 250, done: false });
   }
@@ -233,7 +237,7 @@ async function fetchAll(order: Order): Promise<Result> {
       waiting.splice(0, head);
       head = 0;
     }
-    const ready = c.epoll_wait(epoll, ptr(events), 256, head < waiting.length ? 0 : 5);
+    const ready = c.epoll_wait(epoll, eventsAt, 256, head < waiting.length ? 0 : 5);
     now = performance.now();
     for (let n = 0; n < ready; n++) {
       const client = clients[events.getUint32(n * eventSize + dataAt, true)];
@@ -261,6 +265,12 @@ async function fetchAll(order: Order): Promise<Result> {
   }
   result.seconds = (performance.now() - startedAt) / 1000;
   return result;
+}
+
+function encodeRequest({ file, blksize, windowsize }: Order): Uint8Array {
+  const options = [["blksize", blksize], ...(windowsize > 1 ? [["windowsize", windowsize]] : [])];
+  const words = [file, "octet", ...options.flat()].map((word) => `${word}\0`).join("");
+  return Uint8Array.of(0, 1, ...new TextEncoder().encode(words));
 }
 
 /** Repeatable randomness in 0…1 (mulberry32). */

@@ -11,14 +11,14 @@ interface Contender {
   name: string;
   /** The path under which it serves `NAME`. */
   path(name: string): string;
-  start(context: BenchContext, lab: Lab, files: string): Promise<ServerProcess>;
+  start(context: BenchContext, lab: Lab, address: string, files: string): Promise<ServerProcess>;
 }
 
 const contenders: Contender[] = [
   {
     name: "labctl",
     path: (name) => `installer/bench/${name}`,
-    async start({ labctl, scratch }, { server }, files) {
+    async start({ labctl, scratch }, { server }, address, files) {
       const config = join(scratch, "labctl.yaml");
       await Bun.write(
         config,
@@ -26,7 +26,7 @@ const contenders: Contender[] = [
           dataDir: join(scratch, "data"),
           adminSocket: join(scratch, "labctl.sock"),
           logLevel: "warn",
-          interfaces: [{ name: server.interface, dhcp: "off" }],
+          interfaces: [{ name: server.interface, dhcp: "off", address }],
           tftp: { maxTransfers: 2048, maxPerClient: 1000 },
           imageDir: join(files, ".."),
         }),
@@ -37,11 +37,11 @@ const contenders: Contender[] = [
   {
     name: "tftpd-hpa",
     path: (name) => name,
-    async start({ unpack }, { server }, files) {
+    async start({ unpack }, { server }, address, files) {
       const root = await unpack("tftpd-hpa", "libwrap0");
       return startServer(
         server.namespace,
-        [join(root, "usr/sbin/in.tftpd"), "-L", "-s", "-a", `${server.address}:69`, join(files, "bench")],
+        [join(root, "usr/sbin/in.tftpd"), "-L", "-s", "-a", `${address}:69`, join(files, "bench")],
         libraries(root),
       );
     },
@@ -49,7 +49,7 @@ const contenders: Contender[] = [
   {
     name: "dnsmasq",
     path: (name) => name,
-    async start({ unpack }, { server }, files) {
+    async start({ unpack }, { server }, address, files) {
       const root = await unpack("dnsmasq-base");
       const options = [
         "--keep-in-foreground",
@@ -65,7 +65,7 @@ const contenders: Contender[] = [
           join(root, "usr/sbin/dnsmasq"),
           ...options,
           ...tftp,
-          `--listen-address=${server.address}`,
+          `--listen-address=${address}`,
           "--bind-interfaces",
         ],
         libraries(root),
@@ -75,12 +75,12 @@ const contenders: Contender[] = [
   {
     name: "atftpd",
     path: (name) => name,
-    async start({ unpack }, { server }, files) {
+    async start({ unpack }, { server }, address, files) {
       const root = await unpack("atftpd", "libwrap0", "libpcre3");
       const options = ["--daemon", "--no-fork", "--user", "root.root", "--maxthread", "1100", "--verbose=0"];
       return startServer(
         server.namespace,
-        [join(root, "usr/sbin/atftpd"), ...options, "--bind-address", server.address, join(files, "bench")],
+        [join(root, "usr/sbin/atftpd"), ...options, "--bind-address", address, join(files, "bench")],
         libraries(root),
       );
     },
@@ -108,28 +108,46 @@ async function race(context: BenchContext, mebibytes: number, works: Work[]): Pr
   for (const directory of ["", "images", "images/installers", "images/installers/bench"]) {
     await chmod(join(context.scratch, directory), 0o755);
   }
-  const lab = await createLab();
+  const lab = await createLab(contenders.length);
+  const servers: Running[] = [];
   const rows: Measurement[] = [];
   try {
+    for (const [index, contender] of contenders.entries()) {
+      servers.push(await serve(context, lab, contender, lab.server.addresses[index] ?? "", files));
+    }
     for (const work of works.filter(({ name }) => context.wanted(name))) {
-      const measured = contenders.map(({ name }) => emptyRow(work.name, name));
+      const measured = servers.map(({ contender }) => emptyRow(work.name, contender.name));
       for (let round = 0; round <= context.rounds; round++) {
-        for (const [index, contender] of contenders.entries()) {
+        for (const [index, server] of servers.entries()) {
           const row = measured[index];
-          if (row && row.equals === undefined)
-            await measure(context, lab, files, { contender, work, round }, row, rows);
+          // a round that failed takes its whole time limit, and those after it would too
+          if (!row || row.equals !== undefined || row.failures > 0) continue;
+          await measure(lab, server, work, round, row, join(files, "bench/file"));
+          row.equals = lockStepCase(work, row, rows);
         }
       }
-      rows.push(...measured);
+      for (const row of measured) {
+        const same = rows.find((other) => other.case === row.equals && other.subject === row.subject);
+        rows.push(same ? { ...same, case: row.case, equals: same.case, note: row.note ?? "" } : row);
+      }
       context.log(
         `${work.name}: ${measured.map((row) => `${row.subject} ${short(median(row.values))}`).join(", ")}`,
       );
     }
     return rows;
   } finally {
+    for (const { process } of servers) await process.stop();
     await lab.remove();
   }
 }
+
+/** A server that grants no window does the work of window 1 again: the case where that was measured. */
+function lockStepCase(work: Work, row: Measurement, earlier: Measurement[]): string | undefined {
+  if (work.windowsize === 1 || row.note !== noWindow) return undefined;
+  return earlier.find((other) => other.case === work.lockStep && other.subject === row.subject)?.case;
+}
+
+const noWindow = "granted window 1";
 
 function emptyRow(name: string, subject: string): Measurement {
   return { case: name, subject, values: [], cpuSeconds: [], peakBytes: 0, failures: 0 };
@@ -137,41 +155,38 @@ function emptyRow(name: string, subject: string): Measurement {
 
 /** One round of one server, added to its row; round 0 proves the content and is not counted. */
 async function measure(
-  context: BenchContext,
   lab: Lab,
-  files: string,
-  { contender, work, round }: { contender: Contender; work: Work; round: number },
+  { contender, address, process }: Running,
+  work: Work,
+  round: number,
   row: Measurement,
-  earlier: Measurement[],
+  file: string,
 ): Promise<void> {
-  const server = await serve(context, lab, contender, files);
-  try {
-    const before = server.cpuSeconds();
-    const result = await fetchAll(lab, {
-      ...{ address: lab.server.address, file: contender.path("file"), seed: 1 + round, limit: 120 },
-      ...{ clients: work.clients, blksize: work.blksize, windowsize: work.windowsize },
-      ...{ delayMs: work.delayMs, loss: work.loss },
-      ...(round === 0 && { prove: join(files, "bench/file") }),
-    });
-    row.failures += result.failures;
-    row.note = noteOf(work, result) || row.note || "";
-    row.peakBytes = Math.max(row.peakBytes, server.peakBytes());
-    if (round > 0 && result.failures === 0) {
-      row.values.push(result.seconds);
-      row.cpuSeconds.push(server.cpuSeconds() - before);
-    }
-    // who grants no window does the work of window 1 again: that was measured
-    const lockStep = result.windowsize === 1 && work.windowsize > 1 ? work.lockStep : undefined;
-    const same = earlier.find((other) => other.case === lockStep && other.subject === row.subject);
-    if (same) Object.assign(row, { ...same, case: row.case, equals: same.case, note: row.note });
-  } finally {
-    await server.stop();
-  }
+  const before = process.cpuSeconds();
+  const result = await fetchAll(lab, {
+    ...{ address, file: contender.path("file"), seed: 1 + round, limit: 60 },
+    ...{ clients: work.clients, blksize: work.blksize, windowsize: work.windowsize },
+    ...{ delayMs: work.delayMs, loss: work.loss },
+    ...(round === 0 && { prove: file }),
+  });
+  row.failures += result.failures;
+  row.note = noteOf(work, result) || row.note || "";
+  row.peakBytes = process.peakBytes();
+  if (round === 0 || result.failures > 0) return;
+  row.values.push(result.seconds);
+  row.cpuSeconds.push(process.cpuSeconds() - before);
 }
 
 function noteOf(work: Work, result: Result): string {
   if (result.failures > 0) return result.reason;
-  return result.windowsize < work.windowsize ? `granted window ${result.windowsize}` : "";
+  if (result.windowsize === work.windowsize) return "";
+  return result.windowsize === 1 ? noWindow : `granted window ${result.windowsize}`;
+}
+
+interface Running {
+  contender: Contender;
+  address: string;
+  process: ServerProcess;
 }
 
 /** Starts the server and waits until it answers. */
@@ -179,21 +194,16 @@ async function serve(
   context: BenchContext,
   lab: Lab,
   contender: Contender,
+  address: string,
   files: string,
-): Promise<ServerProcess> {
-  const server = await contender.start(context, lab, files);
+): Promise<Running> {
+  const process = await contender.start(context, lab, address, files);
   const answer = await fetchAll(lab, {
-    ...{
-      address: lab.server.address,
-      file: contender.path("small"),
-      clients: 1,
-      blksize: 512,
-      windowsize: 1,
-    },
+    ...{ address, file: contender.path("small"), clients: 1, blksize: 512, windowsize: 1 },
     ...{ delayMs: 0, loss: 0, seed: 1, limit: 10 },
   });
-  if (answer.failures === 0) return server;
-  await server.stop();
+  if (answer.failures === 0) return { contender, address, process };
+  await process.stop();
   throw new Error(`${contender.name} does not answer: ${answer.reason}`);
 }
 

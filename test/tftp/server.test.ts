@@ -260,6 +260,29 @@ test("garbage on a transfer's own port does not stop it; DATA from a reader ends
   expect(ended()).toMatchObject([{ outcome: "aborted" }]);
 });
 
+test("a server that was held up reads what came meanwhile before it calls a client late", async () => {
+  let now = 0;
+  let tick = () => {};
+  const clock = {
+    ...systemClock,
+    monotonic: () => now,
+    every(_ms: number, run: () => void) {
+      tick = run;
+      return () => {};
+    },
+  };
+  const { port } = await serve({ f: bytes }, { clock });
+  const raw = await client();
+  raw.send(rrq("f"), port);
+  await raw.next();
+  now += 1500;
+  tick();
+  expect(await raw.next(30)).toBeUndefined();
+  now += 20;
+  tick();
+  expect((await raw.next())?.packet).toMatchObject({ kind: "DATA", block: 1 });
+});
+
 test("stop tells the clients, frees the port, and leaves no timer behind", async () => {
   let timers = 0;
   const clock = {
