@@ -87,6 +87,14 @@ test("rule 10: a REQUEST on 67 or on 4011 ends the count, and so does a new powe
   expect(diagnosis.exchange(exchange(120_000, discover), "proxy")).toEqual([]);
 });
 
+test("rule 10: iPXE that asks at 0, 1, 3, 7 s while the other server is slow is not accused", () => {
+  const diagnosis = createDhcpDiagnosis();
+  const discover = request("DHCPDISCOVER", "ipxe");
+  expect([0, 1000, 3000, 7000].flatMap((at) => diagnosis.exchange(exchange(at, discover), "proxy"))).toEqual(
+    [],
+  );
+});
+
 test("rule 13: DISCOVERs that got no answer from us are no sign of anything", () => {
   const diagnosis = createDhcpDiagnosis();
   const unanswered = { kind: "ignored", reason: "x" } as const;

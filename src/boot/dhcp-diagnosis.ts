@@ -30,6 +30,8 @@ const silence = 600_000;
 /** Firmware that merges nothing sends its DISCOVERs at 0, 4, 12 and 28 s: within this many milliseconds. */
 const patience = 90_000;
 const hopeless = 4;
+/** iPXE asks four times within seven seconds where the other server is slow: that is no pattern yet. */
+const atLeast = 20_000;
 const binlTries = 3;
 
 /** `limit` bounds how many clients, and how many troubles, are remembered; the oldest go first. */
@@ -93,7 +95,7 @@ export function createDhcpDiagnosis(limit = 4096): DhcpDiagnosis {
       if (type !== "DHCPDISCOVER") return [];
       attempt.discovers++;
       attempt.offered ||= outcome.kind === "answered";
-      if (attempt.discovers < hopeless || !attempt.offered) return [];
+      if (attempt.discovers < hopeless || !attempt.offered || at - attempt.since < atLeast) return [];
       const remedy =
         mode === "proxy"
           ? "Its firmware may be one of those that never merge the offers of two servers: only full DHCP boots it (dhcp: full), or a boot file name from the other server (labctl bastion dhcp-snippet)."

@@ -139,8 +139,8 @@ esac
   };
 }
 
-/** Waits, at most ten seconds, for something to become true. */
+/** Waits, at most half a minute, for something to become true. */
 export async function until(done: () => boolean | Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + 10_000; Date.now() < end; await Bun.sleep(20)) if (await done()) return;
-  throw new Error("waited ten seconds in vain");
+  for (const end = Date.now() + 30_000; Date.now() < end; await Bun.sleep(20)) if (await done()) return;
+  throw new Error("waited half a minute in vain");
 }
