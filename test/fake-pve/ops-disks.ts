@@ -1,6 +1,7 @@
 import { badParams, refuse } from "./failure.ts";
+import { digest, skiplock } from "./guest-settings.ts";
 import { type Call, nothing, type Operation, upid } from "./operation.ts";
-import { digest, freeUnused, skiplock, volidOf } from "./ops-config.ts";
+import { freeUnused, volidOf } from "./ops-config.ts";
 import { boolean, integer, node, number, required, storageId, string, vmid } from "./params.ts";
 import type { Guest, Kind } from "./world.ts";
 

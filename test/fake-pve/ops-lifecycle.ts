@@ -1,15 +1,14 @@
 import { badParams, refuse } from "./failure.ts";
+import { containerSettings, vmSettings } from "./guest-settings.ts";
 import { type Call, type Operation, upid } from "./operation.ts";
 import {
   applySettings,
   checkPrivileges,
   checkStorages,
-  containerSettings,
   creation,
   isDisk,
   settingsOf,
   snapshotName,
-  vmSettings,
   volidOf,
 } from "./ops-config.ts";
 import { boolean, integer, node, number, required, storageId, string, vmid } from "./params.ts";

@@ -1,6 +1,6 @@
 import { refuse } from "./failure.ts";
+import { skiplock } from "./guest-settings.ts";
 import { type Call, type Operation, upid } from "./operation.ts";
-import { skiplock } from "./ops-config.ts";
 import { boolean, integer, node, type Param, required, storageId, string, vmid } from "./params.ts";
 import type { Worker } from "./tasks.ts";
 import type { Guest, Kind } from "./world.ts";
