@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { networkInterfaces } from "node:os";
 import { AppError } from "../platform/errors.ts";
 import { encode, errorCode } from "../protocols/tftp/packet.ts";
 import { createDatagrams, createPeer, type Datagrams, type Segmenter } from "./tftp-datagrams.server.ts";
@@ -8,7 +10,7 @@ export interface TftpListen {
   address: string;
   /** 69 unless said otherwise; 0 picks a free one. */
   port?: number;
-  /** Of the link, in bytes; 1500 unless said otherwise. */
+  /** Of the path to the clients, in bytes; unless said otherwise the link's, and 1500 at most. */
   mtu?: number;
 }
 
@@ -26,7 +28,7 @@ export async function openListener(
   segmenter: Segmenter | undefined,
   onDatagram: (listener: Listener, datagram: Uint8Array, port: number, address: string) => void,
 ): Promise<Listener> {
-  const { address, port = 69, mtu = 1500 } = listen;
+  const { address, port = 69, mtu = linkMtu(address) } = listen;
   let listener: Listener | undefined;
   try {
     const socket = await Bun.udpSocket({
@@ -49,6 +51,21 @@ export async function openListener(
       hint: `see who has the port (ss -ulpn 'sport = :${port}') and whether the address is this host's (ip address)`,
       cause,
     });
+  }
+}
+
+/** A jumbo frame that some switch on the way drops is a boot that hangs: never more than Ethernet's own. */
+const ethernetMtu = 1500;
+
+function linkMtu(address: string): number {
+  const links = Object.entries(networkInterfaces());
+  const name = links.find(([, addresses]) => addresses?.some((each) => each.address === address))?.[0];
+  if (name === undefined) return ethernetMtu;
+  try {
+    const mtu = Number(readFileSync(`/sys/class/net/${name}/mtu`, "latin1"));
+    return mtu > 0 ? Math.min(mtu, ethernetMtu) : ethernetMtu;
+  } catch {
+    return ethernetMtu; // another namespace's /sys
   }
 }
 

@@ -128,10 +128,16 @@ export async function startBastion(config: DaemonConfig, logger: Logger): Promis
     });
     const lab = await followInterfaces(
       config.interfaces,
-      async (address) => [
-        listenTcp(labApp, address, config.http.port, logger),
-        await tftp.listen({ address, port: config.tftp.port }),
-      ],
+      async (address) => {
+        // TFTP first: the other cannot then be left open by its failure
+        const datagrams = await tftp.listen({ address, port: config.tftp.port });
+        try {
+          return [datagrams, listenTcp(labApp, address, config.http.port, logger)];
+        } catch (error) {
+          await datagrams.stop();
+          throw error;
+        }
+      },
       clock,
       logger,
     );

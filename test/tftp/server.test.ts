@@ -78,6 +78,17 @@ test("blksize follows the MTU of the listening address's link", async () => {
   expect((await raw.next())?.packet).toEqual({ kind: "OACK", options: [["blksize", "1368"]] });
 });
 
+test("without an MTU said, blksize follows the link that has the address", async () => {
+  const inside = `
+    mount -t sysfs sysfs /sys
+    ip link add near mtu 1450 type veth peer name far
+    ip address add 10.98.0.1/24 dev near
+    ip link set lo up; ip link set near up; ip link set far up
+    exec ${process.execPath} ${import.meta.dir}/ask-large.ts 10.98.0.1`;
+  const child = Bun.spawn(["unshare", "--net", "--mount", "sh", "-ec", inside], { stdout: "pipe" });
+  expect(JSON.parse(await new Response(child.stdout).text())).toEqual([["blksize", "1418"]]);
+});
+
 test("asking for the size and leaving is recorded as that", async () => {
   const { port, server, ended } = await serve({ f: bytes });
   const raw = await client();
