@@ -44,7 +44,7 @@ for (const firmware of ["bios", "uefi"] as const) {
     async (lab) => {
       const bastion = await startBastion(lab);
       const iso = join(lab.directory, "labctl.iso");
-      await bastion.cli(["image", "boot-iso", "--output", iso]);
+      await bastion.cli(["image", "boot-iso", iso, "--url", bastion.url]);
       const machine = await lab.addMachine({ name: "iso", firmware, iso, bootOrder: ["iso"] });
       await machine.powerOn();
       await waitForState(bastion, machine, "discovered", { timeoutMs: 5 * minute, say: lab.say });
