@@ -185,6 +185,15 @@ describe("install data", () => {
     expect((await room.ask(path, {}, "10.0.0.50")).status).toBe(200);
   });
 
+  test("goes to a machine that boots from another of its network cards, too", async () => {
+    await room.discover();
+    await room.queue();
+    const token = await room.boot(parseMac("52:54:00:00:00:02"));
+    expect((await room.ask(`/install/${token}/install.sh`)).status).toBe(200);
+    await room.progress(token, 1, "installed", "done");
+    expect(await state()).toBe("installed");
+  });
+
   test("goes to the fixed address the install gives the machine as well", async () => {
     await room.queue({ network: { kind: "static", address: "10.0.0.9/24" } });
     room.leases.set(mac, ["10.0.0.50"]);
