@@ -86,10 +86,10 @@ export function createTransitions({
       const { machine, effects } = step;
       if (step.kind === "moved") registry.put(machine);
       else registry.remove(machine.mac);
+      // Whatever reported for this machine before reports for nothing any more.
+      const anew = step.kind === "forgotten" || effects.some(({ kind }) => kind === "install-queued");
+      if (anew) claims.end(machine.mac);
       for (const effect of effects) {
-        if (effect.kind === "install-ended" && ["replaced", "forgotten"].includes(effect.outcome)) {
-          claims.endInstall(effect.installId);
-        }
         announce(bus, machine, effect, clock.now());
       }
       if (effects.length > 0) feed.state(machine, step.kind === "forgotten");
