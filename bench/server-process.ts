@@ -1,8 +1,9 @@
 import { readdirSync, readFileSync } from "node:fs";
+import { openCpuAccount } from "./cpu-account.ts";
 
 /** A server under measurement with all the processes it makes. */
 export interface ServerProcess {
-  /** CPU seconds so far, children that ended included. */
+  /** CPU seconds so far, children that ended included (without control groups: those it waited for). */
   cpuSeconds(): number;
   /** Most memory seen so far: the whole of the first process, what is its own of each further one. */
   peakBytes(): number;
@@ -13,12 +14,15 @@ const ticksPerSecond = 100;
 const sampleMs = 50;
 
 export function startServer(
+  name: string,
   namespace: string,
   command: string[],
   env: Record<string, string> = {},
   log = "/dev/null",
 ): ServerProcess {
-  const child = Bun.spawn(["ip", "netns", "exec", namespace, ...command], {
+  const account = openCpuAccount(`labctl-bench-${process.pid}-${name}`);
+  const started = ["ip", "netns", "exec", namespace, ...command];
+  const child = Bun.spawn(account?.within(started) ?? started, {
     env: { ...process.env, ...env },
     stdin: "ignore",
     stdout: Bun.file(log),
@@ -29,7 +33,8 @@ export function startServer(
     peak = Math.max(peak, memory(child.pid));
   }, sampleMs);
   return {
-    cpuSeconds: () => tree(child.pid).reduce((sum, pid) => sum + ticks(pid), 0) / ticksPerSecond,
+    cpuSeconds: () =>
+      account?.seconds() ?? tree(child.pid).reduce((sum, pid) => sum + ticks(pid), 0) / ticksPerSecond,
     peakBytes: () => peak,
     async stop() {
       clearInterval(sampler);
@@ -40,6 +45,7 @@ export function startServer(
       }, 3000);
       await child.exited;
       clearTimeout(killer);
+      account?.close();
     },
   };
 }

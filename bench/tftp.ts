@@ -31,7 +31,7 @@ const contenders: Contender[] = [
           imageDir: join(files, ".."),
         }),
       );
-      return startServer(server.namespace, [labctl, "bastion", "run", "--config", config]);
+      return startServer("labctl", server.namespace, [labctl, "bastion", "run", "--config", config]);
     },
   },
   {
@@ -40,6 +40,7 @@ const contenders: Contender[] = [
     async start({ unpack }, { server }, address, files) {
       const root = await unpack("tftpd-hpa", "libwrap0");
       return startServer(
+        "tftpd-hpa",
         server.namespace,
         [join(root, "usr/sbin/in.tftpd"), "-L", "-s", "-a", `${address}:69`, join(files, "bench")],
         libraries(root),
@@ -60,6 +61,7 @@ const contenders: Contender[] = [
       ];
       const tftp = ["--enable-tftp", `--tftp-root=${join(files, "bench")}`, "--tftp-max=1100"];
       return startServer(
+        "dnsmasq",
         server.namespace,
         [
           join(root, "usr/sbin/dnsmasq"),
@@ -79,6 +81,7 @@ const contenders: Contender[] = [
       const root = await unpack("atftpd", "libwrap0", "libpcre3");
       const options = ["--daemon", "--no-fork", "--user", "root.root", "--maxthread", "1100", "--verbose=0"];
       return startServer(
+        "atftpd",
         server.namespace,
         [join(root, "usr/sbin/atftpd"), ...options, "--bind-address", address, join(files, "bench")],
         libraries(root),
