@@ -129,13 +129,12 @@ async function race(context: BenchContext, mebibytes: number, works: Work[]): Pr
           row.equals = lockStepCase(work, row, rows);
         }
       }
-      const complete = measured.map((row) => {
+      for (const row of measured) {
         const same = rows.find((other) => other.case === row.equals && other.subject === row.subject);
-        return same ? { ...same, case: row.case, equals: same.case, note: row.note ?? "" } : row;
-      });
-      rows.push(...complete);
+        rows.push(same ? { ...same, case: row.case, equals: same.case, note: row.note ?? "" } : row);
+      }
       context.log(
-        `${work.name}: ${complete.map((row) => `${row.subject} ${short(median(row.values))}`).join(", ")}`,
+        `${work.name}: ${measured.map((row) => `${row.subject} ${short(median(row.values))}`).join(", ")}`,
       );
     }
     return rows;

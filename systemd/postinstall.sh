@@ -7,9 +7,14 @@ else
   getent passwd labctl >/dev/null ||
     useradd --system --gid labctl --home-dir /var/lib/labctl --no-create-home --shell /usr/sbin/nologin labctl
 fi
-chgrp labctl /etc/labctl /etc/labctl/config.yaml
+# The key that seals the certificate authority is this host's own; it is made once and never replaced.
+if [ ! -e /etc/labctl/ca.key ]; then
+  (umask 077 && od -An -N32 -tx1 /dev/urandom | tr -d ' \n' >/etc/labctl/ca.key)
+fi
+chgrp labctl /etc/labctl /etc/labctl/config.yaml /etc/labctl/ca.key
+chmod 0640 /etc/labctl/ca.key
 if [ -d /run/systemd/system ]; then
   systemctl daemon-reload
   # An upgrade goes on with the new executable; a first install waits for its configuration.
-  systemctl try-restart labctl-bastion.service || true
+  systemctl try-restart labctl-standalone.service labctl-bastion.service labctl-labd.service labctl-agent.service || true
 fi

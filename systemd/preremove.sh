@@ -4,7 +4,7 @@ set -e
 case "$1" in
   remove | 0)
     if [ -d /run/systemd/system ]; then
-      systemctl disable --now labctl-bastion.service || true
+      systemctl disable --now labctl-standalone.service labctl-bastion.service labctl-labd.service labctl-agent.service || true
     else
       /usr/bin/labctl init bastion standalone stop >/dev/null 2>&1 || true
     fi

@@ -17,6 +17,9 @@ bastion_stage configure
 host_name
 host_network
 host_first_boot
+{{#if agent}}
+host_agent
+{{/if}}
 
 bastion_stage users
 host_users

@@ -225,6 +225,9 @@ host_name
 host_data_volume
 host_network
 host_first_boot
+{{#if agent}}
+host_agent
+{{/if}}
 # A machine's own identity: the image has none, or one that is not this machine's.
 true >"$root/etc/machine-id"
 rm -f "$root"/etc/ssh/ssh_host_*

@@ -238,6 +238,53 @@ END
   ln -sf ../labctl-first-boot.service "$root/etc/systemd/system/multi-user.target.wants/labctl-first-boot.service"
 }
 
+{{#if agent}}
+# Lets the installed system join the fleet on its first boot. Without its agent it is installed all the same.
+host_agent() {
+  if host_fetch_agent; then
+    bastion_log 'the agent is in place; it joins on the first boot'
+  else
+    rm -f "$root/usr/bin/labctl"
+    bastion_log 'the agent could not be fetched: this machine will not join by itself'
+  fi
+}
+
+host_fetch_agent() {
+  mkdir -p "$root/usr/bin"
+  if command -v curl >/dev/null 2>&1; then
+    curl -fsS --noproxy '*' --retry 5 --retry-delay 2 --max-time 900 -o "$root/usr/bin/labctl" {{url}}{{agent.executable}} || return 1
+  else
+    wget -q -O "$root/usr/bin/labctl" {{url}}{{agent.executable}} || return 1
+  fi
+  printf '%s  %s\n' {{agent.sha256}} "$root/usr/bin/labctl" | sha256sum -c >/dev/null 2>&1 || return 1
+  chmod 0755 "$root/usr/bin/labctl"
+  printf '%s\n' {{agent.token}} | host_file /etc/labctl/join-token
+  chmod 0600 "$root/etc/labctl/join-token"
+  printf 'LABCTL_SERVER=%s\n' {{agent.server}} | host_file /etc/labctl/agent.env
+  host_file /etc/systemd/system/labctl-agent.service <<'END'
+[Unit]
+Description=labctl agent
+Wants=network-online.target
+After=network-online.target
+
+[Service]
+Type=notify
+EnvironmentFile=/etc/labctl/agent.env
+ExecStartPre=/bin/sh -c '[ -e /var/lib/labctl-agent/agent.json ] || /usr/bin/labctl agent enroll "$LABCTL_SERVER" --token-file /etc/labctl/join-token'
+ExecStart=/usr/bin/labctl agent run
+ExecStartPost=/bin/rm -f /etc/labctl/join-token
+Restart=always
+RestartSec=5
+UnsetEnvironment=BUN_OPTIONS BUN_BE_BUN BUN_INSPECT BUN_INSPECT_PRELOAD
+
+[Install]
+WantedBy=multi-user.target
+END
+  mkdir -p "$root/etc/systemd/system/multi-user.target.wants"
+  ln -sf ../labctl-agent.service "$root/etc/systemd/system/multi-user.target.wants/labctl-agent.service"
+}
+{{/if}}
+
 # What has to be true of an installed system, whatever installed it.
 host_verify() {
   [ -x "$root/sbin/init" ] || [ -L "$root/sbin/init" ] || bastion_fail 'the installed system has no init'

@@ -15,8 +15,7 @@ argument() {
 LABCTL_URL=$(argument labctl.url '')
 LABCTL_MAC=$(argument labctl.mac '')
 LABCTL_TASK=$(argument labctl.task discover)
-# An order taken while waiting brings a token of its own.
-LABCTL_TOKEN=${LABCTL_TOKEN:-$(argument labctl.token '')}
+LABCTL_TOKEN=$(argument labctl.token '')
 LABCTL_AFTER=$(argument labctl.after wait)
 if [ -z "$LABCTL_MAC" ]; then
   # PXELINUX's way to say it: 01-52-54-00-12-34-56, 01 for Ethernet

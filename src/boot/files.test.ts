@@ -15,6 +15,7 @@ const files = createBootFiles({
   },
   dispatch: { config: (mac, cpu) => Promise.resolve(`# ${mac} ${cpu}\n`) },
   mounts: {
+    agent: () => undefined,
     ram: directoryMount("/srv/ram"),
     installer: directoryMount("/srv/installer"),
     image: directoryMount("/srv/image"),

@@ -30,8 +30,8 @@ export type Mount = (path: string) => string | undefined;
 export interface BootFilesDeps {
   programs: BootPrograms;
   dispatch: Pick<Dispatch, "config">;
-  /** What lies below `/ram/`, `/installer/` and `/image/`. */
-  mounts: { ram: Mount; installer: Mount; image: Mount };
+  /** What lies below `/ram/`, `/installer/`, `/image/` and `/agent/`. */
+  mounts: { ram: Mount; installer: Mount; image: Mount; agent: Mount };
   /** A regular file's size and time of change; `undefined` when there is none. */
   stat(path: string): Promise<{ size: number; modified: number } | undefined>;
 }
@@ -100,6 +100,8 @@ export function createBootFiles({ programs, dispatch, mounts, stat }: BootFilesD
           return onDisk(mounts.installer(below));
         case "image":
           return onDisk(mounts.image(below));
+        case "agent":
+          return onDisk(mounts.agent(below));
         case "grub": {
           if (below === "grub.cfg") return text(firstConfig);
           const machine = readGrubMachinePath(path);

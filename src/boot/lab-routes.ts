@@ -24,7 +24,7 @@ export interface BootRoutesDeps {
   observe(fetched: FileFetched): void;
 }
 
-const folders = ["boot", "grub", "ram", "installer", "image"];
+const folders = ["boot", "grub", "ram", "installer", "image", "agent"];
 const filePath = new RegExp(`^/(boot\\.ipxe|autoexec\\.ipxe|(${folders.join("|")})/.*)$`);
 /** Larger files may take a slow machine longer than the listener waits for a byte to move. */
 const large = 1 << 20;

@@ -1,8 +1,10 @@
 import { spawn, spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { DaemonConfig } from "../platform/config.ts";
 import { AppError } from "../platform/errors.ts";
+import { note } from "./output.ts";
 
 /** The daemon as something to start and stop: a systemd unit where one is installed, else a process of our own. */
 export interface Appliance {
@@ -14,7 +16,7 @@ export interface Appliance {
   readonly logHint: string;
 }
 
-const unit = "labctl-bastion.service";
+const unit = "labctl-standalone.service";
 /** Milliseconds a daemon may take to close its sockets and database before it is killed. */
 const stopPatience = 15_000;
 
@@ -59,12 +61,13 @@ function processAppliance(configPath: string, config: DaemonConfig): Appliance {
       try {
         mkdirSync(dirname(pidFile), { recursive: true });
         mkdirSync(dirname(logFile), { recursive: true, mode: 0o750 });
+        makeCaKey(config.labd.caKeyFile);
         const log = openSync(logFile, "a", 0o640);
         // BUN_… variables could make the executable run other code than its own.
         const environment = Object.fromEntries(
           Object.entries(process.env).filter(([name]) => !name.startsWith("BUN_")),
         );
-        const child = spawn(process.execPath, [...ownScript(), "bastion", "run", "--config", configPath], {
+        const child = spawn(process.execPath, [...ownScript(), "standalone", "run", "--config", configPath], {
           detached: true,
           stdio: ["ignore", log, log],
           cwd: "/",
@@ -99,6 +102,14 @@ function processAppliance(configPath: string, config: DaemonConfig): Appliance {
       existsSync(logFile) ? readFileSync(logFile, "utf8").split("\n").slice(-20).join("\n") : "",
     logHint: `${logFile} has the whole log`,
   };
+}
+
+/** A key of this host's own, made once: without it the certificate authority cannot be opened again. */
+function makeCaKey(path: string): void {
+  if (existsSync(path)) return;
+  mkdirSync(dirname(path), { recursive: true, mode: 0o750 });
+  writeFileSync(path, `${randomBytes(32).toString("hex")}\n`, { mode: 0o600, flag: "wx", flush: true });
+  note(`made ${path}, which seals the certificate authority: keep a copy of it in a safe place`);
 }
 
 /** The script's path when run from source; nothing in the compiled executable. */

@@ -34,6 +34,10 @@ export const root: Group = defineGroup({
       summary: "the Proxmox VE clusters: trust, self-test, rights, guests",
       load: async () => (await import("./proxmox.ts")).proxmox,
     },
+    standalone: {
+      summary: "bastion and control plane in one process",
+      load: async () => (await import("./standalone.ts")).standalone,
+    },
     labd: {
       summary: "the control plane: hosts, users, what they may do",
       load: async () => (await import("./labd.ts")).labd,

@@ -38,15 +38,19 @@ export function createHttp1(app: Routes, upgrade: Upgrade, logger: Logger): Http
       );
   }
 
-  const listener = getRequestListener((request, { incoming }) => {
-    const peer = peerOf(incoming.socket);
-    return app.fetch(request, {
-      clientIp: peer.kind === "network" || peer.kind === "certificate" ? peer.address : "",
-      baseUrl: new URL(request.url).origin,
-      untimed: () => expire(incoming.socket, undefined),
-      peer,
-    });
-  });
+  const listener = getRequestListener(
+    (request, { incoming }) => {
+      const peer = peerOf(incoming.socket);
+      return app.fetch(request, {
+        clientIp: peer.kind === "local" ? "" : peer.address,
+        baseUrl: new URL(request.url).origin,
+        untimed: () => expire(incoming.socket, undefined),
+        peer,
+      });
+    },
+    // Replacing the global Request and Response would break Bun's own server in this process.
+    { overrideGlobalObjects: false },
+  );
 
   const server = http.createServer({ maxHeaderSize: maxHead });
   server.on("request", (request, response) => {

@@ -68,8 +68,10 @@ function uidOf(socket: Socket, getsockopt: GetSockOpt): number | undefined {
   const handle: unknown = Reflect.get(socket, "_handle");
   const fd: unknown = typeof handle === "object" && handle !== null ? Reflect.get(handle, "fd") : undefined;
   if (typeof fd !== "number") return undefined;
-  const credentials = new Uint32Array(3);
-  const length = new Uint32Array([credentials.byteLength]);
+  // Over buffers of their own: the bytes of a small array lie in the heap, and move.
+  const credentials = new Uint32Array(new ArrayBuffer(12));
+  const length = new Uint32Array(new ArrayBuffer(4));
+  length[0] = credentials.byteLength;
   return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, ptr(credentials), ptr(length)) === 0
     ? credentials[1]
     : undefined;

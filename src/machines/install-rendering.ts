@@ -1,5 +1,6 @@
 import { AppError } from "../platform/errors.ts";
 import type { Mac } from "../platform/mac.ts";
+import type { JoinOffer } from "./enrolment.ts";
 import type { InstallSpec } from "./install-spec.ts";
 import type { Inventory } from "./inventory.ts";
 import { findOperatingSystem } from "./operating-systems.ts";
@@ -27,6 +28,7 @@ export interface InstallTarget {
   inventory: Inventory | undefined;
   /** Of this machine, besides the appliance's. */
   kernelArgs: string | undefined;
+  agent?: JoinOffer;
 }
 
 /** Renders one machine's install with the templates, images and settings there are now. @throws `invalid`. */

@@ -4,6 +4,7 @@ import type { Logger } from "../platform/logger.ts";
 import type { Mac } from "../platform/mac.ts";
 import type { Store } from "../store/database.ts";
 import type { Discovery } from "./discovery-service.ts";
+import type { Enrolment } from "./enrolment.ts";
 import type { InstallSettings, RenderFor } from "./install-rendering.ts";
 import { insertInstall } from "./install-repository.ts";
 import { type InstallSpec, parseInstallSpec } from "./install-spec.ts";
@@ -32,6 +33,7 @@ export function createInstalls({
   transitions,
   render,
   settings,
+  enrolment,
 }: {
   store: Store;
   clock: Clock;
@@ -41,6 +43,7 @@ export function createInstalls({
   transitions: Transitions;
   render: RenderFor;
   settings: InstallSettings;
+  enrolment?: Enrolment | undefined;
 }): Installs {
   /** Renders what the machine will get, for the firmware it has; for both where that is not known. */
   async function check(spec: InstallSpec, mac: Mac, known: Machine | undefined): Promise<void> {
@@ -57,6 +60,7 @@ export function createInstalls({
         token: "x".repeat(43),
         inventory,
         kernelArgs: known?.bootOptions?.kernelArgs,
+        ...(enrolment && { agent: enrolment.sample }),
       });
     }
   }

@@ -1,5 +1,6 @@
 import type { Mac } from "../platform/mac.ts";
 import type { DiskFacts } from "./disk-selector.ts";
+import type { JoinOffer } from "./enrolment.ts";
 import type { InstallSpec } from "./install-spec.ts";
 
 /** What a machine is to boot: URL paths below `baseUrl`, and kernel arguments. */
@@ -36,6 +37,8 @@ export interface RenderContext {
   /** Where packages come from, by distribution: `{debian: "http://…/debian"}`. */
   mirrors: Record<string, string>;
   timezone: string;
+  /** Absent where no control plane runs. */
+  agent?: JoinOffer;
 }
 
 /** Files by the name they are served under (`/install/TOKEN/NAME`). */

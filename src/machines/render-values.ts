@@ -54,6 +54,7 @@ export function templateValues(context: RenderContext, system: OperatingSystem):
     network: networkValues(spec.network),
     mirror: mirrorValues(context, system),
     image: imageValues(context, system),
+    agent: context.agent && { ...context.agent },
   };
 }
 

@@ -5,6 +5,7 @@ import type { Mac } from "../platform/mac.ts";
 import type { Queries, Store } from "../store/database.ts";
 import type { Claim, Claims } from "./claims.ts";
 import type { Discovery } from "./discovery-service.ts";
+import type { Enrolment } from "./enrolment.ts";
 import type { Feed } from "./feed.ts";
 import type { RenderFor } from "./install-rendering.ts";
 import { findInstall, findToken, saveServed, type TokenRecord } from "./install-repository.ts";
@@ -55,6 +56,7 @@ export function createReports({
   discovery,
   transitions,
   render,
+  enrolment,
   leasesOf,
   logs,
   repository,
@@ -69,6 +71,7 @@ export function createReports({
   discovery: Discovery;
   transitions: Transitions;
   render: RenderFor;
+  enrolment?: Enrolment | undefined;
   /** The addresses our DHCP server leased to a MAC; none where somebody else's does. */
   leasesOf: (mac: Mac) => readonly string[];
   logs: InstallLogs;
@@ -127,6 +130,15 @@ export function createReports({
       token: secret,
       inventory: discovery.inventoryOf(install.mac),
       kernelArgs: registry.byMac(install.mac)?.bootOptions?.kernelArgs,
+      ...(enrolment && {
+        agent: await enrolment.offer({
+          mac: token.mac,
+          name: install.spec.name,
+          role: install.spec.role,
+          arch: token.arch,
+          baseUrl: token.baseUrl,
+        }),
+      }),
     });
     const text = Object.hasOwn(files, file) ? files[file] : undefined;
     if (text === undefined)

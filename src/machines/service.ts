@@ -7,6 +7,7 @@ import type { MachineBootOptions } from "./boot-order.ts";
 import { type BootOrders, createBootOrders, type DiscoverySettings } from "./boot-service.ts";
 import { createClaims } from "./claims.ts";
 import { createDiscovery, type Discovery } from "./discovery-service.ts";
+import type { Enrolment } from "./enrolment.ts";
 import type { MachineBus } from "./events.ts";
 import { type Expectation, expectations } from "./expectation.ts";
 import { createFeed } from "./feed.ts";
@@ -32,6 +33,7 @@ export type {
   MachineBootOptions,
 } from "./boot-order.ts";
 export type { BootOrders } from "./boot-service.ts";
+export type { Enrolment, JoinOffer } from "./enrolment.ts";
 export type { MachineEvents } from "./events.ts";
 export type { Machine } from "./machine.ts";
 
@@ -45,6 +47,8 @@ export interface MachinesDeps {
   /** The addresses our DHCP server leased to a MAC; none where somebody else's does. */
   leasesOf: (mac: Mac) => readonly string[];
   settings: InstallSettings & DiscoverySettings;
+  /** Where a control plane runs: installed systems join it by themselves. */
+  enrolment?: Enrolment;
 }
 
 /** Bare metal: what there is, what it boots, how its installs go. */
@@ -83,7 +87,7 @@ export function createMachines(deps: MachinesDeps): Machines {
   const render = createInstallRendering(deps.templates, deps.findImage, settings);
   const discovery = createDiscovery({ store, clock, logger, registry, bus });
   const logs = createInstallLogs({ store, clock, registry, repository, tails, feed, bus });
-  const shared = { store, clock, logger, registry, discovery, render };
+  const shared = { store, clock, logger, registry, discovery, render, enrolment: deps.enrolment };
   return {
     orders: createBootOrders({ ...shared, settings }),
     discovery,

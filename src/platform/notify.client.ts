@@ -12,10 +12,13 @@ export function notifySystemd(state: string, socketPath: string | undefined): vo
   if (fd < 0) return;
   // A leading @ names the abstract namespace, which the kernel marks by a zero byte.
   const name = Buffer.from(socketPath.replace(/^@/, "\0"));
-  const address = Buffer.alloc(2 + name.length + (socketPath.startsWith("@") ? 0 : 1));
+  const address = Buffer.from(new ArrayBuffer(2 + name.length + (socketPath.startsWith("@") ? 0 : 1)));
   address.writeUInt16LE(AF_UNIX, 0);
   name.copy(address, 2);
-  const message = Buffer.from(state);
+  // Over buffers of their own: the bytes of a small array lie in the heap, and move.
+  const text = Buffer.from(state);
+  const message = Buffer.from(new ArrayBuffer(text.length));
+  text.copy(message);
   libc.symbols.sendto(fd, ptr(message), message.length, MSG_NOSIGNAL, ptr(address), address.length);
   libc.symbols.close(fd);
   libc.close();

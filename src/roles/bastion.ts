@@ -23,23 +23,35 @@ import { createImageRepository } from "../images/repository.ts";
 import { createImages } from "../images/service.ts";
 import { createMachineAdminRoutes } from "../machines/admin-routes.ts";
 import { createMachineLabRoutes } from "../machines/lab-routes.ts";
-import { createMachines, type MachineEvents } from "../machines/service.ts";
+import { createMachines, type Enrolment, type MachineEvents } from "../machines/service.ts";
 import { startStallWatch } from "../machines/stall-watch.server.ts";
 import { createTemplates } from "../machines/templates.client.ts";
 import { systemClock as clock } from "../platform/clock.ts";
 import type { DaemonConfig } from "../platform/config.ts";
 import { createEventBus } from "../platform/events.ts";
 import type { Logger } from "../platform/logger.ts";
-import { openStore } from "../store/database.ts";
+import { openStore, type Store } from "../store/database.ts";
 import { followInterfaces } from "./lab-listeners.ts";
 import { createStarted, type Running } from "./running.ts";
 
+/** What a control plane in the same process gives to the bastion. */
+export interface ControlPlane {
+  store: Store;
+  enrolment: Enrolment;
+  /** The executables agents run, by URL path below `/agent/`. */
+  executables: ReadonlyMap<string, string>;
+}
+
 /** Builds the bastion of its parts and starts it; what was started is stopped in reverse when a later part fails. */
-export async function startBastion(config: DaemonConfig, logger: Logger): Promise<Running> {
+export async function startBastion(
+  config: DaemonConfig,
+  logger: Logger,
+  plane?: ControlPlane,
+): Promise<Running> {
   const started = createStarted();
   try {
-    const store = openStore(join(config.dataDir, "labctl.sqlite"));
-    started.keep({ stop: () => store.close() });
+    const store = plane?.store ?? openStore(join(config.dataDir, "labctl.sqlite"));
+    if (plane === undefined) started.keep({ stop: () => store.close() });
     const bus = createEventBus<MachineEvents>((subscriber, error) =>
       logger.error("a subscriber failed", { subscriber, error: String(error) }),
     );
@@ -83,6 +95,7 @@ export async function startBastion(config: DaemonConfig, logger: Logger): Promis
       findImage: (name) => images.find(name),
       leasesOf: (mac) => dhcp.leasesOf(mac),
       settings: { ...config.install, mirrors, after: config.discovery.after },
+      ...(plane && { enrolment: plane.enrolment }),
     });
     started.keep({ stop: async () => machines.close() });
     started.keep({ stop: async () => stopStallWatch() });
@@ -107,6 +120,7 @@ export async function startBastion(config: DaemonConfig, logger: Logger): Promis
         ram: directoryMount(config.ramDir),
         installer: directoryMount(join(imageDir, "installers")),
         image: directoryMount(join(imageDir, "disks")),
+        agent: (path) => plane?.executables.get(path),
       },
       stat: statFile,
     });

@@ -21,13 +21,14 @@ import { listenTls, type TlsIdentity } from "../http/tls-listener.server.ts";
 import { systemClock as clock } from "../platform/clock.ts";
 import type { DaemonConfig } from "../platform/config.ts";
 import type { Logger } from "../platform/logger.ts";
-import { openStore } from "../store/database.ts";
+import { openStore, type Store } from "../store/database.ts";
 import { createStarted, type Running } from "./running.ts";
 
 /** The server certificate is looked at this often, in milliseconds. */
 const renewalCheck = 3_600_000;
 
 export interface Labd extends Running {
+  readonly store: Store;
   readonly tokens: TokenService;
 }
 
@@ -36,6 +37,8 @@ export async function startLabd(
   config: DaemonConfig,
   logger: Logger,
   environment: NodeJS.ProcessEnv,
+  /** Addresses agents reach it by, besides the configured ones. */
+  addresses: readonly string[] = [],
 ): Promise<Labd> {
   const started = createStarted();
   try {
@@ -45,7 +48,7 @@ export async function startLabd(
       file: config.labd.caKeyFile,
     });
     const seal = await createKeySeal(secret, origin);
-    const store = openStore(join(config.dataDir, "labd.sqlite"));
+    const store = openStore(join(config.dataDir, "labctl.sqlite"));
     started.keep({ stop: () => store.close() });
 
     const random = (bytes: number) => crypto.getRandomValues(new Uint8Array(bytes));
@@ -76,7 +79,11 @@ export async function startLabd(
     async function newIdentity(): Promise<TlsIdentity> {
       const { keyPem, csrPem } = await createSigningRequest("labd");
       const issued = await store.transaction((tx) =>
-        authority.issue(tx, csrPem, { holder: "server", name: "labd", addresses: config.labd.addresses }),
+        authority.issue(tx, csrPem, {
+          holder: "server",
+          name: "labd",
+          addresses: [...config.labd.addresses, ...addresses],
+        }),
       );
       return { keyPem, certificatePem: issued.pem, authoritiesPem: authority.bundle() };
     }
@@ -101,7 +108,7 @@ export async function startLabd(
       address: `${host}:${tlsListener.port}`,
       authority: authority.fingerprint(),
     });
-    return { tokens, stop: () => started.stop() };
+    return { store, tokens, stop: () => started.stop() };
   } catch (error) {
     await started.stop();
     throw error;

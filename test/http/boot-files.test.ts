@@ -54,6 +54,7 @@ beforeAll(() => {
     programs: createBootPrograms(),
     dispatch,
     mounts: {
+      agent: () => undefined,
       ram: directoryMount(join(directory, "ram")),
       installer: directoryMount(join(directory, "installer")),
       image: directoryMount(join(directory, "image")),

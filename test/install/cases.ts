@@ -9,6 +9,8 @@ export const sshKey =
 export interface Case {
   spec: InstallSpecInput;
   firmware: "bios" | "uefi";
+  /** With a control plane to join. */
+  agent?: boolean;
   kernelArgs?: string;
 }
 
@@ -70,13 +72,14 @@ export const cases: Record<string, Case> = {
     },
     firmware: "uefi",
     kernelArgs: "console=ttyS0,115200",
+    agent: true,
   },
 };
 
 export const mirror = "http://mirror.example";
 
 export function contextOf(
-  { spec, firmware, kernelArgs }: Case,
+  { spec, firmware, kernelArgs, agent }: Case,
   changes: Partial<RenderContext> = {},
 ): RenderContext {
   return {
@@ -100,6 +103,14 @@ export function contextOf(
       format: "raw",
       compression: "zstd",
     },
+    ...(agent && {
+      agent: {
+        server: "10.0.0.2:8443",
+        token: `labctl_join_${"J".repeat(43)}_${"b".repeat(64)}`,
+        executable: "/agent/x86_64/labctl",
+        sha256: "c".repeat(64),
+      },
+    }),
     ...changes,
   };
 }

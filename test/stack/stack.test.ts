@@ -183,7 +183,7 @@ test("no secret is in the audit, the logs or the database", async () => {
   const token = (await stack.labctl("token", "create", "--uses", "1")).stdout.trim();
   const [, , secret = ""] = token.split("_");
   const key = "5a".repeat(32);
-  for (const file of ["labd.log", "data/labd.sqlite", "data/labd.sqlite-wal"]) {
+  for (const file of ["labd.log", "data/labctl.sqlite", "data/labctl.sqlite-wal"]) {
     const text = readFileSync(join(stack.directory, file), "latin1");
     expect(text.includes(secret) || text.includes(key)).toBe(false);
   }

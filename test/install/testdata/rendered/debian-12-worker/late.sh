@@ -986,6 +986,7 @@ END
   ln -sf ../labctl-first-boot.service "$root/etc/systemd/system/multi-user.target.wants/labctl-first-boot.service"
 }
 
+
 # What has to be true of an installed system, whatever installed it.
 host_verify() {
   [ -x "$root/sbin/init" ] || [ -L "$root/sbin/init" ] || bastion_fail 'the installed system has no init'
