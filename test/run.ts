@@ -3,7 +3,7 @@
  *
  *   bun test/run.ts          everything but the slow systems
  *   bun test/run.ts --os     only the full operating-system installs
- *   bun test/run.ts PATTERN  the test files whose path holds PATTERN
+ *   bun test/run.ts PATTERN… the test files whose path holds one of them
  *
  * LABCTL_CI=1 widens the set of virtual machines.
  */
@@ -20,7 +20,7 @@ const patterns = argv.filter((arg) => !arg.startsWith("-"));
 const path = `${process.env.PATH ?? "/usr/bin:/bin"}:/usr/local/sbin:/usr/sbin:/sbin`;
 
 const files = [...new Bun.Glob("{src,test,bench}/**/*.test.ts").scanSync({ cwd: top })]
-  .filter((file) => patterns.every((pattern) => file.includes(pattern)))
+  .filter((file) => patterns.length === 0 || patterns.some((pattern) => file.includes(pattern)))
   .sort();
 const isMachineTest = (file: string) => file.startsWith("test/vm/");
 const isSystemTest = (file: string) => file.startsWith("test/vm/os/");
