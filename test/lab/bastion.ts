@@ -42,6 +42,7 @@ export async function startBastion(lab: Lab, options: BastionOptions = {}): Prom
   const { network } = lab;
   const dhcp = options.dhcp ?? "full";
   const socket = join(home, "bastion.sock");
+  const labdSocket = join(home, "labd.sock");
   const configFile = join(home, "config.yaml");
   const log = join(home, "bastion.log");
   const config = {
@@ -61,17 +62,19 @@ export async function startBastion(lab: Lab, options: BastionOptions = {}): Prom
     ],
     boot: options.boot ?? {},
     discovery: options.discovery ?? {},
+    labd: { socket: labdSocket, caKeyFile: join(home, "ca.key") },
     // The consoles of these machines are their serial ports.
     install: { kernelArgs: "console=tty0 console=ttyS0,115200", ...options.install },
   };
   // JSON is YAML.
   writeFileSync(configFile, `${JSON.stringify(config, null, 2)}\n`);
 
-  const env = { ...cleanEnvironment(), LABCTL_SOCKET: socket, HOME: home };
+  writeFileSync(join(home, "ca.key"), "5a".repeat(32), { mode: 0o600 });
+  const env = { ...cleanEnvironment(), LABCTL_SOCKET: socket, LABCTL_LABD_SOCKET: labdSocket, HOME: home };
   const tryCli = (args: string[], timeoutMs = 120_000) =>
     tryRun([executable, ...args], { env, timeoutMs, cwd: home });
   const boot = async () => {
-    const daemon = lab.start([executable, "bastion", "run", "--config", configFile], {
+    const daemon = lab.start([executable, "standalone", "run", "--config", configFile], {
       namespace: network.server,
       log,
       env: cleanEnvironment(),

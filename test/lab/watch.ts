@@ -45,3 +45,23 @@ export async function waitForState(
     await Bun.sleep(500);
   }
 }
+
+const servers = z.array(z.looseObject({ name: z.string(), state: z.string() }));
+
+/** Waits until the installed system's agent has joined and is connected. */
+export async function waitForServer(
+  bastion: LabBastion,
+  name: string,
+  options: { timeoutMs: number; say: (text: string) => void },
+): Promise<void> {
+  const end = Date.now() + options.timeoutMs;
+  options.say(
+    `waiting for server/${name} to be connected (at most ${Math.round(options.timeoutMs / 1000)} s)`,
+  );
+  for (;;) {
+    const list = servers.parse(JSON.parse(await bastion.cli(["get", "servers", "-o", "json"])));
+    if (list.some((server) => server.name === name && server.state === "connected")) return;
+    if (Date.now() > end) throw new Error(`server/${name} did not join:\n${tailOf(bastion.log, 15)}`);
+    await Bun.sleep(1000);
+  }
+}

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { buildDiskImage, labKey } from "../lab/artifacts.ts";
 import { startBastion } from "../lab/bastion.ts";
 import { labTest } from "../lab/lab-test.ts";
-import { waitForState } from "../lab/watch.ts";
+import { waitForServer, waitForState } from "../lab/watch.ts";
 
 const minute = 60_000;
 const logs = z.looseObject({
@@ -41,4 +41,8 @@ labTest("a blank machine installs a disk image and boots from its disk", { minut
     .array(z.looseObject({ state: z.string(), name: z.string() }))
     .parse(JSON.parse(await bastion.cli(["provision", "list", "-o", "json"])));
   expect(listed).toMatchObject({ state: "installed", name: "node-1" });
+
+  // Nobody laid a hand on it: the installed system joined by itself.
+  await waitForServer(bastion, "node-1", { timeoutMs: 5 * minute, say: lab.say });
+  expect(await bastion.cli(["exec", "server/node-1", "--", "uname", "-a"])).toStartWith("Linux node-1 ");
 });
