@@ -28,6 +28,13 @@ const keep = argv.includes("--keep");
 const hostname = "node-1";
 const minute = 60_000;
 
+/** What `labctl provision show MAC --boot -o json` has of each boot, as far as it is shown. */
+const bootRecord = z.looseObject({
+  boots: z.array(
+    z.looseObject({ startedAt: z.number(), events: z.array(z.looseObject({ text: z.string() })) }),
+  ),
+});
+
 if (argv.includes("--stop")) {
   console.log((await removeKept()) ? "the kept demo is gone" : "no demo was kept");
   process.exit(0);
@@ -152,13 +159,6 @@ async function until(
   }
   return performance.now();
 }
-
-/** What `labctl provision show MAC --boot -o json` has of each boot, as far as it is shown. */
-const bootRecord = z.looseObject({
-  boots: z.array(
-    z.looseObject({ startedAt: z.number(), events: z.array(z.looseObject({ text: z.string() })) }),
-  ),
-});
 
 /** Shows each new step of the boot record as it comes. */
 function followBootRecord(bastion: LabBastion, machine: Machine, to: Screen) {
