@@ -15,7 +15,8 @@ argument() {
 LABCTL_URL=$(argument labctl.url '')
 LABCTL_MAC=$(argument labctl.mac '')
 LABCTL_TASK=$(argument labctl.task discover)
-LABCTL_TOKEN=$(argument labctl.token '')
+# a waiting machine got its token with the order, not with the kernel
+LABCTL_TOKEN=$(argument labctl.token "${LABCTL_TOKEN:-}")
 LABCTL_AFTER=$(argument labctl.after wait)
 if [ -z "$LABCTL_MAC" ]; then
   # PXELINUX's way to say it: 01-52-54-00-12-34-56, 01 for Ethernet

@@ -524,7 +524,9 @@ disk_partitions() {
 # The partition of a disk by its GPT name; nothing when there is none.
 disk_partition_named() {
   for _part in $(disk_partitions "$1"); do
-    if grep -qx "PARTNAME=$2" "/sys/class/block/$_part/uevent"; then
+    # The kernel knows names from reading the table itself; partitions it was told of one by one have none.
+    if grep -qx "PARTNAME=$2" "/sys/class/block/$_part/uevent" ||
+      [ "$(blkid -p -o value -s PART_ENTRY_NAME "/dev/$_part" 2>/dev/null)" = "$2" ]; then
       echo "/dev/$_part"
       return
     fi
@@ -532,7 +534,12 @@ disk_partition_named() {
 }
 
 disk_settle() {
-  blockdev --rereadpt "$1" 2>/dev/null || partx -u "$1" 2>/dev/null || :
+  # Refused while anything, if only a probe, holds the disk or a partition of it.
+  for _try in 1 2 3 4 5; do
+    blockdev --rereadpt "$1" 2>/dev/null && break
+    sleep 1
+    if [ "$_try" = 5 ]; then partx -u "$1" 2>/dev/null || :; fi
+  done
   udevadm settle --timeout=30 2>/dev/null || sleep 2
 }
 # What goes where on the disk, the same for every family: a GPT with a BIOS boot partition, an EFI system
