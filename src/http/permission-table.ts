@@ -1,0 +1,34 @@
+import { z } from "zod";
+
+/** One route with what it needs, as the documents and the test of completeness read it. */
+export interface RouteAccess {
+  method: string;
+  path: string;
+  /** `public`: anybody who can reach it. */
+  permission: string;
+  /** What protects a public route instead. */
+  because?: string;
+}
+
+const operation = z.object({ "x-permission": z.string(), "x-public-because": z.string().optional() });
+const description = z.object({ paths: z.record(z.string(), z.record(z.string(), z.unknown())) });
+
+/** Reads the routes of an OpenAPI description. @throws when one of them names no permission. */
+export function readRouteAccess(openApi: unknown): RouteAccess[] {
+  const { paths } = description.parse(openApi);
+  return Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, route]) => {
+      const { "x-permission": permission, "x-public-because": because } = operation.parse(route);
+      return { method: method.toUpperCase(), path, permission, ...(because !== undefined && { because }) };
+    }),
+  );
+}
+
+/** As a Markdown table, for the documents. */
+export function renderRouteAccess(routes: readonly RouteAccess[]): string {
+  const rows = routes.map(
+    ({ method, path, permission, because }) =>
+      `| \`${method} ${path}\` | ${permission === "public" ? `anybody: ${because}` : `\`${permission}\``} |`,
+  );
+  return ["| route | needs |", "|---|---|", ...rows].join("\n");
+}

@@ -1,0 +1,96 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { decideAccess, seededRoles } from "../../src/access/permissions.ts";
+import { type RouteAccess, readRouteAccess, renderRouteAccess } from "../../src/http/permission-table.ts";
+import { buildExecutable } from "../lab/artifacts.ts";
+import { createStack, type Stack } from "./stack.ts";
+
+/** Who may call each route: the least of the seeded roles, or anybody. A route that is not here fails the test. */
+const whoMay: Record<string, "anybody" | "viewer" | "operator" | "admin"> = {
+  "GET /api/v1/whoami": "anybody",
+  "GET /api/v1/can-i": "anybody",
+  "POST /api/v1/login": "anybody",
+  "POST /api/v1/renew": "anybody",
+  "GET /api/v1/ca.pem": "anybody",
+  "POST /api/v1/enrol": "anybody",
+  "GET /api/v1/tokens": "operator",
+  "POST /api/v1/tokens": "operator",
+  "DELETE /api/v1/tokens/{name}": "operator",
+  "GET /api/v1/users": "admin",
+  "POST /api/v1/users": "admin",
+  "DELETE /api/v1/users/{name}": "admin",
+  "GET /api/v1/roles": "admin",
+  "PUT /api/v1/roles": "admin",
+  "DELETE /api/v1/roles/{name}": "admin",
+  "PUT /api/v1/bindings": "admin",
+  "DELETE /api/v1/bindings": "admin",
+  "GET /api/v1/ca": "admin",
+  "POST /api/v1/ca/rotate": "admin",
+  "GET /api/v1/audit": "operator",
+  "GET /api/v1/audit/verify": "operator",
+  "GET /api/v1/audit/export": "operator",
+  "GET /api/v1/servers": "viewer",
+  "GET /api/v1/servers/{name}": "viewer",
+  "PATCH /api/v1/servers/{name}/labels": "operator",
+  "POST /api/v1/servers/{name}/revoke": "operator",
+  "DELETE /api/v1/servers/{name}": "operator",
+};
+
+let stack: Stack;
+let routes: RouteAccess[];
+beforeAll(async () => {
+  await buildExecutable();
+  stack = createStack();
+  await stack.startLabd();
+  const response = await fetch("http://labctl/api/v1/openapi.json", {
+    unix: join(stack.directory, "labd.sock"),
+  });
+  routes = readRouteAccess(await response.json());
+}, 60_000);
+afterAll(() => stack.stop());
+
+function leastRole({ permission }: RouteAccess) {
+  if (permission === "public") return "anybody";
+  const [resource = "", verb = ""] = permission.split(":");
+  return (["viewer", "operator", "admin"] as const).find(
+    (name) =>
+      decideAccess(
+        seededRoles.filter((role) => role.name === name),
+        `${resource}:${verb}`,
+      ).allowed,
+  );
+}
+
+test("every route is in the table, and lets in exactly whom the table says", () => {
+  const found = Object.fromEntries(
+    routes.map((route) => [`${route.method} ${route.path}`, leastRole(route)]),
+  );
+  expect(found).toEqual(whoMay);
+});
+
+test("a route anybody may call says what protects it instead", () => {
+  expect(routes.filter((route) => route.permission === "public" && route.because === undefined)).toEqual([]);
+});
+
+test("without an identity, every guarded route is refused over the network", async () => {
+  for (const { method, path, permission } of routes) {
+    if (permission === "public") continue;
+    const url = `https://127.0.0.1:${stack.port}${path.replace("{name}", "x")}`;
+    const body = ["POST", "PUT", "PATCH"].includes(method)
+      ? { body: "{}", headers: { "content-type": "application/json" } }
+      : {};
+    const response = await fetch(url, { method, ...body, tls: { rejectUnauthorized: false } });
+    expect([`${method} ${path}`, response.status]).toEqual([`${method} ${path}`, 401]);
+  }
+});
+
+test("the table in docs/security.md is the one the routes make; UPDATE_GOLDENS=1 writes it", () => {
+  const file = join(import.meta.dir, "../../docs/security.md");
+  const text = readFileSync(file, "utf8");
+  const head = text.slice(0, text.indexOf("<!-- permissions -->") + "<!-- permissions -->\n".length);
+  const tail = text.slice(text.indexOf("<!-- /permissions -->"));
+  const wanted = `${head}${renderRouteAccess(routes)}\n${tail}`;
+  if (process.env.UPDATE_GOLDENS === "1") writeFileSync(file, wanted);
+  else expect(text).toBe(wanted);
+});
