@@ -129,12 +129,13 @@ async function race(context: BenchContext, mebibytes: number, works: Work[]): Pr
           row.equals = lockStepCase(work, row, rows);
         }
       }
-      for (const row of measured) {
+      const complete = measured.map((row) => {
         const same = rows.find((other) => other.case === row.equals && other.subject === row.subject);
-        rows.push(same ? { ...same, case: row.case, equals: same.case, note: row.note ?? "" } : row);
-      }
+        return same ? { ...same, case: row.case, equals: same.case, note: row.note ?? "" } : row;
+      });
+      rows.push(...complete);
       context.log(
-        `${work.name}: ${measured.map((row) => `${row.subject} ${short(median(row.values))}`).join(", ")}`,
+        `${work.name}: ${complete.map((row) => `${row.subject} ${short(median(row.values))}`).join(", ")}`,
       );
     }
     return rows;

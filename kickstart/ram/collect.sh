@@ -231,7 +231,10 @@ disk() {
   number logicalSectorBytes "$(first "$sys/queue/logical_block_size")"
   number physicalSectorBytes "$(first "$sys/queue/physical_block_size")"
   text model "$(either "$(first "$sys/device/model")" "$(property ID_MODEL)")"
-  text vendor "$(either "$(first "$sys/device/vendor")" "$(property ID_VENDOR)")"
+  vendor=$(first "$sys/device/vendor")
+  # virtio has a PCI number there
+  case $vendor in 0x*) vendor='' ;; esac
+  text vendor "$(either "$vendor" "$(property ID_VENDOR)")"
   text serial "$(either "$(property ID_SERIAL_SHORT)" "$(first "$sys/device/serial")" "$(first "$sys/serial")")"
   text wwn "$(either "$(property ID_WWN_WITH_EXTENSION)" "$(first "$sys/wwid")" "$(property ID_WWN)")"
   text firmware "$(either "$(first "$sys/device/firmware_rev")" "$(first "$sys/device/rev")" "$(property ID_REVISION)")"

@@ -9,7 +9,13 @@ answer=/run/labctl/answer.json
 # Neighbours announce themselves every 30 seconds: listen from now on, report without waiting for them.
 /usr/lib/labctl/listen-lldp.sh
 
+neighbours() {
+  set -- /run/labctl/lldp/*.pcap
+  if [ -e "$1" ]; then echo $#; else echo 0; fi
+}
+
 collect() {
+  known=$(neighbours)
   LABCTL_SOURCE=ram /usr/lib/labctl/collect.sh >"$report"
 }
 
@@ -67,7 +73,6 @@ say "discovered: reported $(wc -c <"$report") bytes to $LABCTL_URL"
 
 [ "$LABCTL_AFTER" != poweroff ] || restart poweroff
 say 'waiting for orders'
-heard=0
 round=0
 failures=0
 while :; do
@@ -81,12 +86,9 @@ while :; do
     failures=$((failures + 1))
     [ "$((failures % 12))" -ne 1 ] || say "no orders to be had ($(problem)): asking again"
   fi
-  # by now every neighbour has spoken twice
-  if [ "$heard" -eq 0 ] && [ "$round" -ge 12 ]; then
-    heard=1
-    if ls /run/labctl/lldp/*.pcap >/dev/null 2>&1; then
-      collect
-      deliver || say "the report with the network neighbours was not taken: $(problem)"
-    fi
+  # by now every neighbour has spoken
+  if [ "$round" -eq 8 ] && [ "$(neighbours)" -gt "$known" ]; then
+    collect
+    deliver || say "the report with the network neighbours was not taken: $(problem)"
   fi
 done

@@ -15,8 +15,8 @@ argument() {
 LABCTL_URL=$(argument labctl.url '')
 LABCTL_MAC=$(argument labctl.mac '')
 LABCTL_TASK=$(argument labctl.task discover)
-# a waiting machine got its token with the order, not with the kernel
-LABCTL_TOKEN=$(argument labctl.token "${LABCTL_TOKEN:-}")
+# An order taken while waiting brings a token of its own.
+LABCTL_TOKEN=${LABCTL_TOKEN:-$(argument labctl.token '')}
 LABCTL_AFTER=$(argument labctl.after wait)
 if [ -z "$LABCTL_MAC" ]; then
   # PXELINUX's way to say it: 01-52-54-00-12-34-56, 01 for Ethernet

@@ -4,10 +4,10 @@ mkdir -p /run/labctl/lldp
 for path in /sys/class/net/*; do
   [ -e "$path/device" ] || continue
   interface=$(basename "$path")
-  # a switch's frames only, not those this host would send
+  # -Z: Debian's tcpdump would drop to a user that is not here
   (
     part=/run/labctl/lldp/$interface.part
-    timeout 70 tcpdump --no-promiscuous-mode -Q in -i "$interface" -c 1 -s 1600 -w "$part" \
+    timeout 70 tcpdump -Z root --no-promiscuous-mode -Q in -i "$interface" -c 1 -s 1600 -w "$part" \
       ether proto 0x88cc >/dev/null 2>&1
     # a file header alone is 24 bytes, a frame has 16 more before it
     [ "$(wc -c <"$part" 2>/dev/null || echo 0)" -le 40 ] || mv "$part" "/run/labctl/lldp/$interface.pcap"

@@ -193,6 +193,8 @@ export const moduleFolders: Record<RamArchitecture | "all", readonly string[]> =
     "fs/btrfs/",
     "fs/efivarfs/",
     "fs/exfat/",
+    // What ext4 sums with on a processor without an instruction for it.
+    "crypto/crc32c_generic.ko",
     "fs/ext4/",
     "fs/fat/",
     "fs/isofs/",

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
 import fc from "fast-check";
 import { gpusOf, inventorySchema } from "./inventory.ts";
 
@@ -11,6 +12,21 @@ describe("inventorySchema", () => {
     expect(String(inventory.mac)).toBe(mac);
     expect(inventory.disks).toEqual([]);
     expect(inventory.system.serial).toBeUndefined();
+  });
+
+  test("reads what a virtual machine reported", async () => {
+    const sample = await Bun.file(join(import.meta.dir, "testdata/report-q35.json")).json();
+    const inventory = read(sample);
+    expect(inventory.firmware).toMatchObject({ mode: "bios", vendor: "SeaBIOS", secureBoot: "unsupported" });
+    expect(
+      inventory.disks.map(({ name, model, serial, transport }) => [name, model, serial, transport]),
+    ).toEqual([
+      ["nvme0n1", "QEMU NVMe Ctrl", "nv01", "nvme"],
+      ["vda", undefined, undefined, "virtio"],
+    ]);
+    expect(inventory.disks[0]?.smart).toMatchObject({ health: "passed", percentUsed: 0 });
+    expect(inventory.nics).toMatchObject([{ driver: "e1000", speedMbps: 1000, link: true }]);
+    expect(inventory.pci).toHaveLength(sample.pci.length);
   });
 
   test("refuses a report without a MAC address, naming the field", () => {
