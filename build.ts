@@ -31,6 +31,7 @@ const chosen = platforms.filter(
 for (const { target, outfile } of chosen) await compile(target, flag("outfile") ?? outfile);
 if (has("package")) {
   await writeCompletions();
+  await writeSudoers();
   for (const { outfile, arch } of chosen) if (arch) await makePackages("nfpm.yaml", arch, outfile);
   if (await Bun.file("dist/ram/x86_64/initrd.img").exists())
     await makePackages("kickstart/ram/nfpm.yaml", "all", "");
@@ -59,6 +60,10 @@ async function writeCompletions(): Promise<void> {
   ] as const) {
     await Bun.write(`dist/completions/${name}`, await $`dist/labctl completion ${shell}`.text());
   }
+}
+
+async function writeSudoers(): Promise<void> {
+  await Bun.write("dist/sudoers-agent", await $`dist/labctl agent sudoers`.text());
 }
 
 async function makePackages(description: string, arch: string, binary: string): Promise<void> {

@@ -217,6 +217,18 @@ test("only cli/ prints, and only cli/ and main end the process", () => {
   expect(wrong).toEqual([]);
 });
 
+test("only the fixed list of host operations names sudo: nothing else in the agent can start a privileged command", () => {
+  const wrong = breaches((source) => {
+    if (!source.path.startsWith("src/agent/") || source.path === "src/agent/host-operations.ts") return [];
+    return /sudo|\bpkexec\b|\bdoas\b|setuid\(/.test(
+      withoutComments(source.text).replaceAll(/"sudo" : |privilege/g, ""),
+    )
+      ? ["names a way to become root"]
+      : [];
+  });
+  expect(wrong).toEqual([]);
+});
+
 test("no module holds mutable state", () => {
   const wrong = breaches((source) =>
     [...source.text.matchAll(/^(?:export )?(?:let|var) (\w+)/gm)].map((found) => `let ${found[1]}`),

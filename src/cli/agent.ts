@@ -105,6 +105,24 @@ const leave = defineCommand({
   },
 });
 
+const bootFromNetwork = defineCommand({
+  summary: "on this host, as root: let the next start be from the network (EFI)",
+  example: "labctl agent boot-from-network",
+  args: {},
+  run: async () => {
+    const { bootFromNetworkNext } = await import("../agent/next-boot.client.ts");
+    const entry = await bootFromNetworkNext();
+    print(`next start: Boot${entry.number} ${entry.name}`);
+  },
+});
+
+const sudoers = defineCommand({
+  summary: "the sudoers file for an agent that does not run as root",
+  example: "labctl agent sudoers > /etc/sudoers.d/labctl-agent",
+  args: {},
+  run: async () => print((await import("../agent/host-operations.ts")).renderSudoers().trimEnd()),
+});
+
 const serverArgument = {
   name: { type: "positional", required: true, description: "the server's name" },
 } as const;
@@ -137,6 +155,8 @@ export const agent = defineGroup({
     enroll: { summary: enroll.summary, load: async () => enroll },
     status: { summary: status.summary, load: async () => status },
     leave: { summary: leave.summary, load: async () => leave },
+    "boot-from-network": { summary: bootFromNetwork.summary, load: async () => bootFromNetwork },
+    sudoers: { summary: sudoers.summary, load: async () => sudoers },
     revoke: { summary: revoke.summary, load: async () => revoke },
     remove: { summary: remove.summary, load: async () => remove },
   },

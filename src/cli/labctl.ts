@@ -56,6 +56,10 @@ export const root: Group = defineGroup({
       load: async () => (await import("./label.ts")).label,
     },
     exec: { summary: "run a command on hosts", load: async () => (await import("./exec.ts")).exec },
+    operate: {
+      summary: "one of the few things an agent does as root on a host",
+      load: async () => (await import("./operate.ts")).operate,
+    },
     logs: { summary: "log lines of a host", load: async () => (await import("./logs.ts")).logs },
     token: {
       summary: "tokens that enrol hosts, log users in, or let programs call",

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { commandSchema, logQuerySchema, vitalsSchema } from "./protocol.ts";
+import { commandSchema, hostOperationSchema, logQuerySchema, vitalsSchema } from "./protocol.ts";
 
 // What the API and its clients agree on.
 
@@ -35,6 +35,7 @@ export const labelChange = z.strictObject({
 export const clientMessage = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("run"), spec: commandSchema }),
   z.object({ kind: z.literal("read-logs"), query: logQuerySchema }),
+  z.object({ kind: z.literal("operate"), operation: hostOperationSchema }),
   z.object({ kind: z.literal("input"), data: z.string(), end: z.boolean().default(false) }),
   z.object({ kind: z.literal("resize"), columns: z.int().min(1).max(1000), rows: z.int().min(1).max(1000) }),
   z.object({

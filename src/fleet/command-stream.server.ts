@@ -50,7 +50,7 @@ export function serveCommand(
 
   async function receive(text: string): Promise<void> {
     const message = clientMessage.parse(JSON.parse(text));
-    if (message.kind === "run" || message.kind === "read-logs") {
+    if (message.kind === "run" || message.kind === "read-logs" || message.kind === "operate") {
       if (begun) return;
       begun = true;
       const started = await start(message, reader);

@@ -179,6 +179,15 @@ test("a user logs in with a one-time token and may do what their role allows, no
   );
 });
 
+test("what an agent does as root is a fixed list, and its refusals are told", async () => {
+  const unknown = await stack.labctl("operate", "server/n1", "rebot");
+  expect(unknown).toMatchObject({ code: 2, stderr: expect.stringContaining("did you mean 'reboot'?") });
+  // Checked by the protocol's schema before anything is sent.
+  const ran = await stack.labctl("operate", "server/n1", "read-smart", "--device", "/dev/../etc/shadow");
+  expect(ran.code).toBe(2);
+  expect((await stack.labctl("agent", "sudoers")).stdout).toContain("NOPASSWD: /usr/bin/systemctl reboot");
+});
+
 test("no secret is in the audit, the logs or the database", async () => {
   const token = (await stack.labctl("token", "create", "--uses", "1")).stdout.trim();
   const [, , secret = ""] = token.split("_");
