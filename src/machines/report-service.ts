@@ -14,7 +14,6 @@ import type { InstallLogs } from "./log-service.ts";
 import { decide, finalStage } from "./model.ts";
 import type { Registry } from "./registry.ts";
 import { findMachine } from "./repository.ts";
-import { takeNumber } from "./sequence.ts";
 import type { StageOutcome } from "./stage.ts";
 import type { Tails } from "./tails.ts";
 import { hashToken } from "./token.ts";
@@ -158,10 +157,8 @@ export function createReports({
       throw new AppError("too-many", `an install may report ${maxReports} stages; this one has`);
     }
     const tail = tails.of(tx, mac, installId);
-    takeNumber(tail.sequence, report.seq);
     const numbered = { ...report, at, installId, event: ++tail.event };
     repository.insertReport(tx, numbered);
-    repository.saveGaps(tx, installId, tail.sequence);
     return numbered;
   }
 

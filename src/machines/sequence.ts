@@ -1,4 +1,4 @@
-/** Which sequence numbers of an install have arrived. Numbers start at 1; a 0 is taken too. */
+/** Which sequence numbers of an install's log lines have arrived; its stages are numbered apart. Numbers start at 1; a 0 is taken too. */
 export interface Sequence {
   /** −1 before the first. */
   highest: number;

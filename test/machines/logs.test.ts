@@ -93,14 +93,17 @@ describe("log lines", () => {
     ]);
   });
 
-  test("and stages count with the same numbers", async () => {
+  test("and stages are numbered apart: neither takes a number of the other", async () => {
+    await room.progress(token, 1, "network");
     await room.log(token, lines(1, 2));
-    await room.progress(token, 3, "network");
-    await room.log(token, lines(4, 5));
-    expect((await logs()).gaps).toEqual([]);
+    await room.progress(token, 2, "hardware");
+    await room.log(token, lines(3, 4));
     await room.restart();
-    await room.log(token, lines(6, 6));
-    expect((await logs()).gaps).toEqual([]);
+    await room.progress(token, 3, "disk-select");
+    await room.log(token, lines(5, 6));
+    const { gaps, log_lines } = await logs();
+    expect(gaps).toEqual([]);
+    expect(log_lines.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5, 6]);
   });
 
   test("beyond the ring the oldest go; the total goes on counting, over a restart too", async () => {
