@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { collectWords, renderers } from "./completion.ts";
@@ -25,7 +25,8 @@ test("the words of a command are its flags, those of a group its commands", asyn
 });
 
 test("bash completes subcommands and flags", async () => {
-  const file = join(mkdtempSync(join(tmpdir(), "labctl-completion-")), "labctl.bash");
+  const directory = mkdtempSync(join(tmpdir(), "labctl-completion-"));
+  const file = join(directory, "labctl.bash");
   writeFileSync(file, renderers.bash(await collectWords(root)));
   const complete = (...line: string[]) =>
     Bun.spawnSync([
@@ -42,4 +43,5 @@ test("bash completes subcommands and flags", async () => {
   expect(complete("labctl", "conf")).toEqual(["config"]);
   expect(complete("labctl", "config", "g")).toEqual(["get"]);
   expect(complete("labctl", "config", "get", "http.port", "--ou")).toEqual(["--output"]);
+  rmSync(directory, { recursive: true });
 });
