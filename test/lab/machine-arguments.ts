@@ -60,7 +60,10 @@ export function qemuArguments(parts: MachineParts): string[] {
     ["-name", parts.name],
     // graphics=off makes SeaBIOS and what it starts write to the serial port as well as to the screen.
     ["-machine", `q35${secure ? ",smm=on" : ""}${firmware === "bios" ? ",graphics=off" : ""}`],
-    parts.accelerator === "kvm" ? ["-accel", "kvm", "-cpu", "host"] : ["-accel", "tcg,thread=multi"],
+    // QEMU's own default is a processor of 2003; the agent's runtime needs SSE4.2, as RHEL 9 does.
+    parts.accelerator === "kvm"
+      ? ["-accel", "kvm", "-cpu", "host"]
+      : ["-accel", "tcg,thread=multi", "-cpu", "Nehalem"],
     ["-smp", String(parts.cpus)],
     ["-m", String(parts.memoryMiB)],
     ["-uuid", parts.uuid],
