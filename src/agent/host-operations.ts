@@ -36,6 +36,11 @@ export const hostOperations: { [Name in HostOperation["name"]]: Operation<Name> 
     argv: () => ["/usr/bin/sensors", "-j"],
     sudoers: "/usr/bin/sensors -j",
   },
+  "allow-lxc-keyctl": {
+    why: "on a Proxmox node: its API lets root@pam alone set the features a golden container needs for Docker",
+    argv: ({ vmid }) => ["/usr/sbin/pct", "set", String(vmid), "--features", "keyctl=1,nesting=1"],
+    sudoers: "/usr/sbin/pct set * --features keyctl=1\\,nesting=1",
+  },
   "mount-by-uuid": {
     why: "mounting a file system is root's",
     argv: ({ uuid }) => ["/usr/bin/systemd-mount", "--no-block", "--collect", `/dev/disk/by-uuid/${uuid}`],
@@ -64,6 +69,8 @@ function argvOf(operation: HostOperation): string[] {
       return hostOperations["read-smart"].argv(operation);
     case "read-sensors":
       return hostOperations["read-sensors"].argv(operation);
+    case "allow-lxc-keyctl":
+      return hostOperations["allow-lxc-keyctl"].argv(operation);
     case "mount-by-uuid":
       return hostOperations["mount-by-uuid"].argv(operation);
   }

@@ -14,12 +14,13 @@ export const operate = defineCommand({
     target: { type: "positional", required: true, description: "server/NAME" },
     operation: { type: "positional", required: true, description: names.join(", ") },
     device: { type: "string", description: "read-smart: the disk, for example /dev/sda" },
+    vmid: { type: "string", description: "allow-lxc-keyctl: the container, on its Proxmox node" },
     uuid: { type: "string", description: "mount-by-uuid: the file system" },
   },
-  run: async ({ target, operation: name, device, uuid }) => {
+  run: async ({ target, operation: name, device, vmid, uuid }) => {
     if (!target.startsWith("server/"))
       throw new AppError("usage", `'${target}' is not a host`, { hint: "server/NAME" });
-    const operation = hostOperationSchema.safeParse({ name, device, uuid });
+    const operation = hostOperationSchema.safeParse({ name, device, vmid, uuid });
     if (!operation.success) {
       const known = names.some((each) => each === name);
       const issue = operation.error.issues[0];

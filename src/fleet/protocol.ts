@@ -77,6 +77,10 @@ export const hostOperationSchema = z.discriminatedUnion("name", [
     device: z.string().regex(/^\/dev\/(sd[a-z]+|nvme\d+n\d+|vd[a-z]+)$/),
   }),
   z.object({ name: z.literal("read-sensors") }),
+  z.object({
+    name: z.literal("allow-lxc-keyctl"),
+    vmid: z.coerce.number().pipe(z.int().min(100).max(999_999_999)),
+  }),
   z.object({ name: z.literal("mount-by-uuid"), uuid: z.string().regex(/^[0-9A-Fa-f-]{4,36}$/) }),
 ]);
 export type HostOperation = z.output<typeof hostOperationSchema>;
