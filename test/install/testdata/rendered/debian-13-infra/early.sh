@@ -251,7 +251,8 @@ bastion_sender_start() {
 
 bastion_sender() {
   _delay=1
-  while [ ! -e "$BASTION_DIR/stop" ]; do
+  # Without its directory there is nothing to send, and nobody left who would stop it.
+  while [ -d "$BASTION_DIR" ] && [ ! -e "$BASTION_DIR/stop" ]; do
     # What was queued while a round went on may have missed it: only a round begun in a hurry ends a flush.
     _hurried=
     [ ! -e "$BASTION_DIR/hurry" ] || _hurried=yes
