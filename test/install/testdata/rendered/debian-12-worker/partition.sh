@@ -565,8 +565,10 @@ layout_type_lvm=E6D6D379-F507-44C2-A23C-238F2A3DF928
 
 layout_volumes() { lvs --noheadings -o lv_name "$layout_group" 2>/dev/null | tr -d ' ' | grep -vx root || :; }
 layout_has() { lvs "$layout_group/$1" >/dev/null 2>&1; }
-layout_free() { vgs --noheadings --units m --nosuffix -o vg_free "$layout_group" | sed 's/[. ].*$//; s/^ *//' | head -n 1; }
-layout_size() { vgs --noheadings --units m --nosuffix -o vg_size "$layout_group" | tr -d ' ' | sed 's/\..*$//'; }
+# Whole MiB of the group.
+layout_free() { layout_group_field vg_free; }
+layout_size() { layout_group_field vg_size; }
+layout_group_field() { vgs --noheadings --units m --nosuffix -o "$1" "$layout_group" | tr -d ' ' | sed 's/\..*$//'; }
 
 # Sets `kept` to the partition that holds volumes to keep (on this disk), or to nothing.
 layout_inspect() {
