@@ -24,6 +24,8 @@ if [ -z "$LABCTL_MAC" ]; then
 fi
 [ -n "$LABCTL_MAC" ] || LABCTL_MAC=$(cat /run/labctl/mac 2>/dev/null)
 LABCTL_URL=${LABCTL_URL%/}
+# Nobody but LVM itself makes the nodes of its volumes here (dmsetup(8)).
+export DM_DISABLE_UDEV=1
 export LABCTL_URL LABCTL_MAC LABCTL_TASK LABCTL_TOKEN LABCTL_AFTER
 
 # The terminals the kernel writes to: serial lines and the screen alike.

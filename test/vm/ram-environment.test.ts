@@ -91,7 +91,11 @@ async function boot(task: string, options: { nic: string; until?: RegExp }): Pro
   const serial = join(folder, "serial");
   rmSync(serial, { force: true });
   // a second card whose cable ends in a socket of ours: what a switch would say comes from there
-  const cable = await Bun.udpSocket({ hostname: "127.0.0.1" });
+  const cable = await Bun.udpSocket({
+    hostname: "127.0.0.1",
+    // Refused until the machine is there, and once it is gone: what was said then is lost, as on a wire.
+    socket: { error() {} },
+  });
   const card = await freePort();
   const machine = start(
     [
