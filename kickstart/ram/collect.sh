@@ -330,8 +330,9 @@ raids() {
       flush(); name = $2
       for (i = 3; i <= NF; i++) if ($i ~ /^level=/) level = ",\"level\":" quote(substr($i, 7))
     }
-    /devices=/ {
-      sub(/.*devices=/, ""); n = split($0, d, ",")
+    # not num-devices=
+    /[ \t]devices=/ {
+      sub(/.*[ \t]devices=/, ""); n = split($0, d, ",")
       for (i = 1; i <= n; i++) { sub(/^\/dev\//, "", d[i]); members = members "," quote(d[i]) }
       members = ",\"members\":[" substr(members, 2) "]"
     }
