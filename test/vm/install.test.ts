@@ -2,6 +2,7 @@ import { expect } from "bun:test";
 import { z } from "zod";
 import { buildDiskImage, labKey } from "../lab/artifacts.ts";
 import { startBastion } from "../lab/bastion.ts";
+import type { Lab } from "../lab/lab.ts";
 import { labTest } from "../lab/lab-test.ts";
 import { waitForServer, waitForState } from "../lab/watch.ts";
 
@@ -12,15 +13,28 @@ const logs = z.looseObject({
   log_total: z.number(),
 });
 
-labTest("a blank machine installs a disk image and boots from its disk", { minutes: 45 }, async (lab) => {
+labTest("a blank machine installs a disk image and boots from its disk", { minutes: 45 }, (lab) =>
+  installAndJoin(lab, "uefi", "plain", [8]),
+);
+
+labTest("a worker on BIOS gets its data volume", { minutes: 45, only: "ci" }, (lab) =>
+  installAndJoin(lab, "bios", "worker", [12]),
+);
+
+async function installAndJoin(
+  lab: Lab,
+  firmware: "uefi" | "bios",
+  role: string,
+  disks: number[],
+): Promise<void> {
   const image = await buildDiskImage();
   const bastion = await startBastion(lab);
   await bastion.cli(["image", "add", "debian-12", image], 5 * minute);
-  const machine = await lab.addMachine({ name: "image", firmware: "uefi" });
+  const machine = await lab.addMachine({ name: "image", firmware, disks });
   await machine.powerOn();
   await waitForState(bastion, machine, "discovered", { timeoutMs: 6 * minute, say: lab.say });
 
-  const order = ["provision", "install", machine.mac, "node-1", "--os", "image:debian-12"];
+  const order = ["provision", "install", machine.mac, "node-1", "--os", "image:debian-12", "--role", role];
   await bastion.cli([...order, "--ssh-key", labKey]);
   await waitForState(bastion, machine, "installed", { timeoutMs: 15 * minute, say: lab.say });
 
@@ -45,4 +59,4 @@ labTest("a blank machine installs a disk image and boots from its disk", { minut
   // Nobody laid a hand on it: the installed system joined by itself.
   await waitForServer(bastion, "node-1", { timeoutMs: 5 * minute, say: lab.say });
   expect(await bastion.cli(["exec", "server/node-1", "--", "uname", "-a"])).toStartWith("Linux node-1 ");
-});
+}
