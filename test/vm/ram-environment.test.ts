@@ -172,109 +172,106 @@ const able =
   process.env.LABCTL_RAM === "1" &&
   Bun.which("qemu-system-x86_64") !== null &&
   existsSync(join(ramDirectory, "x86_64/initrd.img"));
-describe.skipIf(!able)(
-  "the RAM environment (set LABCTL_RAM=1; needs qemu and dist/ram)",
-  () => {
-    test(
-      "install: fetches the script with its token, runs it with the usual tools, and restarts",
-      async () => {
-        installScript = layOutDisks;
-        const console = await boot(`labctl.task=install labctl.token=${token}`, { nic: "e1000" });
-        expect(console).toContain("installed");
-        expect(requests.map(({ path }) => path)).toContain(`/install/${token}/install.sh`);
-        expect(requests.filter(({ path }) => path === "/api/progress")).toEqual([]);
-      },
-      bootMs + 30_000,
-    );
+describe.skipIf(!able)("the RAM environment (set LABCTL_RAM=1; needs qemu and dist/ram)", () => {
+  test(
+    "install: fetches the script with its token, runs it with the usual tools, and restarts",
+    async () => {
+      installScript = layOutDisks;
+      const console = await boot(`labctl.task=install labctl.token=${token}`, { nic: "e1000" });
+      expect(console).toContain("installed");
+      expect(requests.map(({ path }) => path)).toContain(`/install/${token}/install.sh`);
+      expect(requests.filter(({ path }) => path === "/api/progress")).toEqual([]);
+    },
+    bootMs + 30_000,
+  );
 
-    test(
-      "discover: reports what the machine is and what is on its disks, changes not a byte, and obeys",
-      async () => {
-        const before = disks.map(digest);
-        refusals = 2;
-        orders = ["wait", "poweroff"];
-        const console = await boot("labctl.task=discover", { nic: "virtio-net-pci" });
-        expect(disks.map(digest)).toEqual(before);
-        expect(console).toContain("waiting for orders");
-        expect(orders).toEqual([]);
-        // refused twice while the bastion restarts, then taken
-        expect(reports()).toHaveLength(3);
+  test(
+    "discover: reports what the machine is and what is on its disks, changes not a byte, and obeys",
+    async () => {
+      const before = disks.map(digest);
+      refusals = 2;
+      orders = ["wait", "poweroff"];
+      const console = await boot("labctl.task=discover", { nic: "virtio-net-pci" });
+      expect(disks.map(digest)).toEqual(before);
+      expect(console).toContain("waiting for orders");
+      expect(orders).toEqual([]);
+      // refused twice while the bastion restarts, then taken
+      expect(reports()).toHaveLength(3);
 
-        const inventory = lastReport();
-        expect(String(inventory.mac)).toBe(mac);
-        expect(inventory.system).toMatchObject({
-          vendor: 'Lab "quoted" \\ Inc',
-          product: "Testbench",
-          serial: "SN-1",
-        });
-        expect(inventory.firmware).toMatchObject({ mode: "bios", secureBoot: "unsupported" });
-        expect(inventory.cpu).toMatchObject({ threads: 2 });
-        expect(inventory.memory.dimms).toEqual([expect.objectContaining({ sizeBytes: 640 * mebibyte })]);
-        expect(
-          inventory.disks.map((disk) => [disk.serial, disk.sizeBytes, disk.transport, disk.byId]),
-        ).toEqual([0, 1, 2].map((nth) => [`DISK-${nth}`, 320 * mebibyte, "virtio", [`virtio-DISK-${nth}`]]));
-        expect(inventory.disks[0]?.partitionTable).toBe("gpt");
-        expect(inventory.filesystems).toContainEqual(
-          expect.objectContaining({ device: "vda1", type: "vfat", label: "ESP", partitionLabel: "esp" }),
-        );
-        expect(inventory.filesystems).toContainEqual(
-          expect.objectContaining({ device: "vda2", type: "LVM2_member" }),
-        );
-        expect(inventory.lvm.groups).toEqual([expect.objectContaining({ name: "old-group" })]);
-        expect(inventory.lvm.volumes).toEqual([
-          { name: "data", group: "old-group", sizeBytes: 100 * mebibyte },
-        ]);
-        // mdadm names the members in the order it found them
-        const raids = inventory.raids.map((raid) => ({ ...raid, members: [...raid.members].sort() }));
-        expect(raids).toEqual([expect.objectContaining({ level: "raid1", members: ["vdb", "vdc"] })]);
-        expect(inventory.nics).toEqual([
-          expect.objectContaining({ mac, driver: "virtio_net", link: true, vendor: "Red Hat, Inc." }),
-          expect.objectContaining({ driver: "e1000" }),
-        ]);
-        expect(inventory.pci.some(({ className }) => className === "Ethernet controller")).toBe(true);
-        expect(inventory.virtualization).toMatch(/^(qemu|kvm|vm-other)$/);
-        expect(inventory.notes).toEqual([]);
-      },
-      bootMs + 30_000,
-    );
+      const inventory = lastReport();
+      expect(String(inventory.mac)).toBe(mac);
+      expect(inventory.system).toMatchObject({
+        vendor: 'Lab "quoted" \\ Inc',
+        product: "Testbench",
+        serial: "SN-1",
+      });
+      expect(inventory.firmware).toMatchObject({ mode: "bios", secureBoot: "unsupported" });
+      expect(inventory.cpu).toMatchObject({ threads: 2 });
+      expect(inventory.memory.dimms).toEqual([expect.objectContaining({ sizeBytes: 640 * mebibyte })]);
+      expect(inventory.disks.map((disk) => [disk.serial, disk.sizeBytes, disk.transport, disk.byId])).toEqual(
+        [0, 1, 2].map((nth) => [`DISK-${nth}`, 320 * mebibyte, "virtio", [`virtio-DISK-${nth}`]]),
+      );
+      expect(inventory.disks[0]?.partitionTable).toBe("gpt");
+      expect(inventory.filesystems).toContainEqual(
+        expect.objectContaining({ device: "vda1", type: "vfat", label: "ESP", partitionLabel: "esp" }),
+      );
+      expect(inventory.filesystems).toContainEqual(
+        expect.objectContaining({ device: "vda2", type: "LVM2_member" }),
+      );
+      expect(inventory.lvm.groups).toEqual([expect.objectContaining({ name: "old-group" })]);
+      expect(inventory.lvm.volumes).toEqual([
+        { name: "data", group: "old-group", sizeBytes: 100 * mebibyte },
+      ]);
+      // mdadm names the members in the order it found them
+      const raids = inventory.raids.map((raid) => ({ ...raid, members: [...raid.members].sort() }));
+      expect(raids).toEqual([expect.objectContaining({ level: "raid1", members: ["vdb", "vdc"] })]);
+      expect(inventory.nics).toEqual([
+        expect.objectContaining({ mac, driver: "virtio_net", link: true, vendor: "Red Hat, Inc." }),
+        expect.objectContaining({ driver: "e1000" }),
+      ]);
+      expect(inventory.pci.some(({ className }) => className === "Ethernet controller")).toBe(true);
+      expect(inventory.virtualization).toMatch(/^(qemu|kvm|vm-other)$/);
+      expect(inventory.notes).toEqual([]);
+    },
+    bootMs + 30_000,
+  );
 
-    test(
-      "install: a script that dies is reported, and its reason stands on the console over a shell",
-      async () => {
-        installScript = "#!/bin/sh\necho 'disk 7 is on fire' >&2\nexit 3\n";
-        const console = await boot(`labctl.task=install labctl.token=${token}`, {
-          nic: "e1000e",
-          until: /This is a shell in memory[\s\S]*# $/,
-        });
-        expect(console).toContain("*** the install failed: its script ended with status 3");
-        expect(console).toContain("disk 7 is on fire");
-        const [report] = requests.filter(({ path }) => path === "/api/progress");
-        expect(report?.authorization).toBe(`Bearer ${token}`);
-        expect(JSON.parse(report?.body ?? "{}")).toMatchObject({ state: "failed" });
-        expect(report?.body).toContain("disk 7 is on fire");
-      },
-      bootMs + 30_000,
-    );
+  test(
+    "install: a script that dies is reported, and its reason stands on the console over a shell",
+    async () => {
+      installScript = "#!/bin/sh\necho 'disk 7 is on fire' >&2\nexit 3\n";
+      const console = await boot(`labctl.task=install labctl.token=${token}`, {
+        nic: "e1000e",
+        until: /This is a shell in memory[\s\S]*# $/,
+      });
+      expect(console).toContain("*** the install failed: its script ended with status 3");
+      expect(console).toContain("disk 7 is on fire");
+      const [report] = requests.filter(({ path }) => path === "/api/progress");
+      expect(report?.authorization).toBe(`Bearer ${token}`);
+      expect(JSON.parse(report?.body ?? "{}")).toMatchObject({ state: "failed" });
+      expect(report?.body).toContain("disk 7 is on fire");
+    },
+    bootMs + 30_000,
+  );
 
-    test(
-      "wipe: refuses without a token; with one it leaves nothing on any disk",
-      async () => {
-        const refused = await boot("labctl.task=wipe", { nic: "rtl8139", until: /refusing to wipe/ });
-        expect(refused).not.toContain("wiping");
-        orders = [];
-        await boot(`labctl.task=wipe labctl.token=${token} labctl.after=poweroff`, { nic: "vmxnet3" });
-        await boot("labctl.task=discover labctl.after=poweroff", { nic: "e1000" });
-        const inventory = lastReport();
-        expect(inventory.disks.map(({ partitionTable }) => partitionTable)).toEqual([
-          undefined,
-          undefined,
-          undefined,
-        ]);
-        expect(inventory.filesystems).toEqual([]);
-        expect(inventory.lvm.groups).toEqual([]);
-        expect(inventory.raids).toEqual([]);
-      },
-      3 * bootMs + 30_000,
-    );
-  },
-);
+  test(
+    "wipe: refuses without a token; with one it leaves nothing on any disk",
+    async () => {
+      const refused = await boot("labctl.task=wipe", { nic: "rtl8139", until: /refusing to wipe/ });
+      expect(refused).not.toContain("wiping");
+      orders = [];
+      await boot(`labctl.task=wipe labctl.token=${token} labctl.after=poweroff`, { nic: "vmxnet3" });
+      await boot("labctl.task=discover labctl.after=poweroff", { nic: "e1000" });
+      const inventory = lastReport();
+      expect(inventory.disks.map(({ partitionTable }) => partitionTable)).toEqual([
+        undefined,
+        undefined,
+        undefined,
+      ]);
+      expect(inventory.filesystems).toEqual([]);
+      expect(inventory.lvm.groups).toEqual([]);
+      expect(inventory.raids).toEqual([]);
+    },
+    3 * bootMs + 30_000,
+  );
+});
