@@ -42,6 +42,9 @@ const macOf = async (namespace: string) =>
   /link\/ether (\S+)/.exec(await run(["ip", "-n", namespace, "link", "show", "lab0"]))?.[1] ||
   "";
 
+/** The process a daemon wrote down; 0 as long as it has not. */
+const pidIn = (file: string) => (existsSync(file) ? Number.parseInt(readFileSync(file, "utf8"), 10) || 0 : 0);
+
 dhcpTest(
   "udhcpc gets an address with the network's parameters, by unicast and by broadcast",
   ["udhcpc"],
@@ -87,13 +90,13 @@ dhcpTest("dhclient gets, renews and releases a lease", ["dhclient"], async (benc
   expect(lease).toContain("fixed-address 10.77.0.100;");
   expect(lease).toContain("option dhcp-server-identifier 10.77.0.1;");
   expect(lease).toContain('option domain-name "lab.example";');
-  // It goes into the background before it has written where it is.
-  await until(() => existsSync(pid));
-  process.kill(Number(readFileSync(pid, "utf8")), "SIGKILL");
+  // It goes into the background before it has written where it is, and an empty file reads as process 0: this group.
+  await until(() => pidIn(pid) > 1);
+  process.kill(pidIn(pid), "SIGKILL");
   rmSync(pid);
   // Started again it asks for what it had: INIT-REBOOT.
   await run([...common, "-1", "lab0"], { namespace: client.namespace, timeoutMs: 30_000 });
-  await until(() => existsSync(pid));
+  await until(() => pidIn(pid) > 1);
   await run([...common, "-r", "lab0"], { namespace: client.namespace });
   await until(() => server.events().some(({ asked }) => asked === "DHCPRELEASE"));
   expect(server.events().map(({ asked, answer }) => `${asked} ${answer}`)).toEqual([
