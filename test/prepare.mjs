@@ -59,6 +59,7 @@ const packages = [
   ["busybox", "test", "TFTP client, and the shell of Debian's installer"],
   // Third-party judges.
   ["python3-proxmoxer", "test", "another client of the Proxmox VE API"],
+  ["python3-prometheus-client", "test", "judge of /metrics"],
   ["python3-requests", "test", "what python3-proxmoxer speaks HTTPS with"],
   ["shellcheck", "test", "judge of shell scripts"],
   // What installers run on the machine, run here on disks made of files.

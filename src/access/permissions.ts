@@ -32,6 +32,7 @@ export const seededRoles: readonly Role[] = [
       "tokens:*",
       "audit:read",
       "status:read",
+      "metrics:read",
     ].map((permission) => ({ effect: "allow", permission })),
   },
   {
@@ -44,6 +45,7 @@ export const seededRoles: readonly Role[] = [
       "servers:logs",
       "agents:read",
       "status:read",
+      "metrics:read",
     ].map((permission) => ({
       effect: "allow",
       permission,

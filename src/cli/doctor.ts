@@ -1,21 +1,14 @@
-import { accessSync, constants, existsSync, mkdirSync, statfsSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { networkInterfaces } from "node:os";
-import { join } from "node:path";
+import { type Finding, healthDetail } from "../http/health.ts";
 import { statusSchema } from "../http/status-routes.ts";
 import type { DaemonConfig } from "../platform/config.ts";
 import { toAppError } from "../platform/errors.ts";
+import { dataDirectory, ramEnvironment } from "../roles/health-checks.ts";
 import { createClient } from "./client.ts";
 import { defineCommand, outputFlag } from "./define.ts";
 import { type Column, printRecords } from "./output.ts";
 import { daemonConfigPath, loadDaemonConfig, outputFormat } from "./settings.ts";
-
-/** One line of the examination; `next` says what to do where it is not ok. */
-export interface Finding {
-  check: string;
-  result: "ok" | "warn" | "fail";
-  detail: string;
-  next?: string;
-}
 
 const columns: Column<Finding>[] = [
   { title: "CHECK", value: (row) => row.check },
@@ -68,10 +61,14 @@ async function examine(path: string): Promise<Finding[]> {
           detail: `nobody answers on ${config.adminSocket}`,
           next: "labctl init bastion standalone start",
         },
-    dataDirectory(config),
-    ...interfaces(config),
-    ...(running ? [] : await ports(config)),
-    ...ramEnvironments(config),
+    ...(running
+      ? await ownFindings(config)
+      : [
+          { check: "data directory", ...dataDirectory(config.dataDir) },
+          ...interfaces(config),
+          ...(await ports(config)),
+          { check: "RAM environment", ...ramEnvironment(config.ramDir) },
+        ]),
     ...tools(),
   ];
 }
@@ -85,25 +82,9 @@ async function isRunning(config: DaemonConfig): Promise<string | undefined> {
   }
 }
 
-function dataDirectory({ dataDir }: DaemonConfig): Finding {
-  const check = "data directory";
-  try {
-    mkdirSync(dataDir, { recursive: true, mode: 0o750 });
-    accessSync(dataDir, constants.W_OK);
-    const { bavail, bsize } = statfsSync(dataDir);
-    const free = (bavail * bsize) / 1e9;
-    return free < 2
-      ? {
-          check,
-          result: "warn",
-          detail: `${dataDir}: ${free.toFixed(1)} GB free`,
-          next: "disk images want room: free some",
-        }
-      : { check, result: "ok", detail: `${dataDir}: ${free.toFixed(1)} GB free` };
-  } catch (error) {
-    const detail = error instanceof Error ? error.message : String(error);
-    return { check, result: "fail", detail, next: "run as the service's user or as root, or set dataDir" };
-  }
+/** What the running appliance finds of itself. */
+async function ownFindings({ adminSocket }: DaemonConfig): Promise<Finding[]> {
+  return (await createClient(adminSocket).get("/health/detailed", healthDetail)).findings;
 }
 
 function interfaces(config: DaemonConfig): Finding[] {
@@ -160,20 +141,6 @@ async function ports(config: DaemonConfig): Promise<Finding[]> {
     }
   }
   return findings;
-}
-
-function ramEnvironments({ ramDir }: DaemonConfig): Finding[] {
-  const found = ["x86_64", "arm64"].filter((arch) => existsSync(join(ramDir, arch, "initrd.img")));
-  return found.length > 0
-    ? [{ check: "RAM environment", result: "ok", detail: `${ramDir}: ${found.join(", ")}` }]
-    : [
-        {
-          check: "RAM environment",
-          result: "fail",
-          detail: `${ramDir} has none: machines cannot be discovered`,
-          next: "install the package labctl-ram, or run labctl image build ram",
-        },
-      ];
 }
 
 /** Programs of the host that some commands call; absent ones are named before they are missed. */

@@ -1,3 +1,4 @@
+import { type HealthDetail, healthDetail } from "../http/health.ts";
 import { type Status, statusSchema } from "../http/status-routes.ts";
 import { AppError } from "../platform/errors.ts";
 import { createAppliance } from "./appliance.ts";
@@ -68,6 +69,10 @@ const status = defineCommand({
         { title: "VERSION", value: (each) => each.version },
         { title: "PID", value: (each) => each.pid },
         { title: "UP", value: (each) => each.startedAt && formatAge(Date.now() - each.startedAt) },
+        { title: "HEALTH", value: (each) => each.health?.status },
+        ...(answer?.health?.findings ?? [])
+          .filter(({ result }) => result !== "ok")
+          .map(({ check, detail }) => ({ title: check.toUpperCase(), value: () => detail })),
         ...(answer?.listeners ?? []).map(({ service, address }) => ({
           title: service.toUpperCase(),
           value: () => address,
@@ -81,9 +86,11 @@ const status = defineCommand({
 });
 
 /** The appliance's own word, or `undefined` when nobody answers on the socket. */
-async function ask(socket: string): Promise<Status | undefined> {
+async function ask(socket: string): Promise<(Status & { health: HealthDetail }) | undefined> {
+  const client = createClient(socket);
   try {
-    return await createClient(socket).get("/api/v1/status", statusSchema);
+    const status = await client.get("/api/v1/status", statusSchema);
+    return { ...status, health: await client.get("/health/detailed", healthDetail) };
   } catch (error) {
     if (error instanceof AppError && error.code === "unavailable") return undefined;
     throw error;

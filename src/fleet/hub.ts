@@ -70,6 +70,8 @@ export interface Hub {
   /** @throws `unavailable` when the host is not connected, `too-many` when it runs enough. */
   start(server: string, work: Work, reader: Reader): CommandHandle;
   connected(server: string): boolean;
+  /** Agents connected, commands running, and commands started since the start, by kind. */
+  counts(): { agents: number; running: number; started: Readonly<Record<Work["kind"], number>> };
   /** Closes the links that came with one of these certificates, at once. */
   cut(fingerprints: ReadonlySet<string>, reason: string): void;
   /** To every connected agent. */
@@ -80,6 +82,7 @@ export interface Hub {
 
 export function createHub(clock: Clock, newId: () => string): Hub {
   const hosts = new Map<string, Host>();
+  const started = { run: 0, "read-logs": 0, operate: 0 };
 
   const hostOf = (server: string): Host => {
     const known = hosts.get(server);
@@ -159,6 +162,7 @@ export function createHub(clock: Clock, newId: () => string): Hub {
       const id = newId();
       const running: Running = { id, boot: host.boot, reader, received: 0, inputs: 0 };
       host.commands.set(id, running);
+      started[work.kind]++;
       const tell = (message: LabdMessage) => host.link?.send(message);
       tell({ ...work, command: id });
       return {
@@ -173,6 +177,15 @@ export function createHub(clock: Clock, newId: () => string): Hub {
           if (host.commands.delete(id)) tell({ kind: "cancel", command: id });
         },
       };
+    },
+    counts() {
+      let agents = 0;
+      let running = 0;
+      for (const host of hosts.values()) {
+        if (host.link !== undefined) agents++;
+        running += host.commands.size;
+      }
+      return { agents, running, started };
     },
     connected: (server) => hosts.get(server)?.link !== undefined,
     cut(fingerprints, reason) {

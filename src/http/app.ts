@@ -1,4 +1,4 @@
-import { Hono } from "hono";
+import { Hono, type MiddlewareHandler } from "hono";
 import { AppError } from "../platform/errors.ts";
 import type { Logger } from "../platform/logger.ts";
 import { problemResponse } from "./problem.ts";
@@ -27,8 +27,13 @@ export type AppEnv = { Bindings: RequestOrigin };
 export type Routes = Hono<AppEnv>;
 
 /** An application made of each room's routes; whatever they throw leaves as a problem response. */
-export function createApp(routes: readonly Routes[], logger: Logger): Routes {
+export function createApp(
+  routes: readonly Routes[],
+  logger: Logger,
+  middleware: readonly MiddlewareHandler[] = [],
+): Routes {
   const app: Routes = new Hono<AppEnv>();
+  for (const each of middleware) app.use(each);
   for (const room of routes) app.route("/", room);
   app.notFound((context) =>
     problemResponse(

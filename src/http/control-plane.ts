@@ -1,4 +1,6 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
+import type { MiddlewareHandler } from "hono";
+import { bodyLimit } from "hono/body-limit";
 import { build } from "../platform/build.ts";
 import { AppError } from "../platform/errors.ts";
 import type { Logger } from "../platform/logger.ts";
@@ -14,15 +16,19 @@ export function createControlPlane(
   rooms: readonly OpenAPIHono<ApiEnv>[],
   status: Routes,
   logger: Logger,
+  countRequests: MiddlewareHandler,
 ): Routes {
   const api = createApi();
-  api.use("/api/*", gate.identify);
-  api.use("/api/*", async (context, next) => {
-    if (Number(context.req.header("content-length") ?? 0) > maxBody) {
-      throw new AppError("too-large", `a request may hold ${maxBody} bytes at the most`);
-    }
-    await next();
-  });
+  api.use(countRequests);
+  for (const path of ["/api/*", "/health/detailed", "/metrics"]) api.use(path, gate.identify);
+  api.use(
+    bodyLimit({
+      maxSize: maxBody,
+      onError: () => {
+        throw new AppError("too-large", `a request may hold ${maxBody} bytes at the most`);
+      },
+    }),
+  );
   for (const room of rooms) api.route("/", room);
   api.route("/", status);
   api.doc31("/api/v1/openapi.json", {

@@ -37,6 +37,8 @@ export interface NeedOptions {
   list?: boolean;
   /** The handler's own transaction tells the audit; otherwise it is told here, afterwards. */
   audited?: boolean;
+  /** Asked for every few seconds by a program: only a refusal is worth a record. */
+  quiet?: boolean;
 }
 
 export const sessionCookie = "labctl_session";
@@ -62,7 +64,7 @@ export function createGate({ identify, audit, clock, limits, newId }: GateDeps):
       context.set("actor", { principal, from, requestId: newId(), startedAt });
       await next();
     },
-    need(permission, { resource, list = false, audited = false } = {}) {
+    need(permission, { resource, list = false, audited = false, quiet = false } = {}) {
       return async (context, next) => {
         const actor = context.var.actor;
         const { roles } = actor.principal;
@@ -86,7 +88,7 @@ export function createGate({ identify, audit, clock, limits, newId }: GateDeps):
               );
         }
         await next();
-        if (audited && context.res.ok) return;
+        if ((audited || quiet) && context.res.ok) return;
         const result = context.res.ok ? "allowed" : "failed";
         await audit.record(actor, { action: permission, resource: on.name, result });
       };

@@ -37,11 +37,13 @@ export function problemResponse(thrown: unknown, context: Context, logger: Logge
     });
   }
   const problem = toProblem(error);
+  const soon = error.code === "too-many" || error.code === "unavailable" ? 2 : undefined;
+  const retryAfter = error.retryAfter ?? soon;
   return new Response(JSON.stringify(problem), {
     status: problem.status,
     headers: {
       "content-type": "application/problem+json",
-      ...(error.code === "too-many" || error.code === "unavailable" ? { "retry-after": "2" } : {}),
+      ...(retryAfter !== undefined && { "retry-after": String(retryAfter) }),
     },
   });
 }

@@ -22,7 +22,11 @@ const remembered = 10_000;
 const minute = 60_000;
 
 /** A bucket for each kind and identity: full at first, filled evenly, one request takes one. */
-export function createRateLimits(settings: RateLimitSettings, clock: Clock): RateLimits {
+export function createRateLimits(
+  settings: RateLimitSettings,
+  clock: Clock,
+  refused: (kind: keyof RateLimitSettings) => void = () => {},
+): RateLimits {
   const buckets = new Map<string, { left: number; at: number }>();
   return {
     take(kind, who) {
@@ -36,8 +40,11 @@ export function createRateLimits(settings: RateLimitSettings, clock: Clock): Rat
       buckets.set(key, { left: Math.max(0, left - 1), at: now });
       if (buckets.size > remembered) buckets.delete(buckets.keys().next().value ?? "");
       if (left < 1) {
+        refused(kind);
+        const retryAfter = Math.max(1, Math.ceil(((1 - left) * minute) / limit / 1000));
         throw new AppError("too-many", `more than ${limit} requests a minute`, {
-          hint: `try again in ${Math.ceil(60 / limit)} s`,
+          hint: `try again in ${retryAfter} s`,
+          retryAfter,
         });
       }
     },

@@ -15,9 +15,7 @@ export type Status = z.output<typeof statusSchema>;
 
 /** Who runs here and where it listens; asked by `labctl init … status` and `labctl doctor`. */
 export function createStatusRoutes(status: () => Omit<Status, "version" | "commit">): Routes {
-  return new Hono<AppEnv>()
-    .get("/healthz", (context) => context.text("ok\n"))
-    .get("/api/v1/status", (context) =>
-      context.json({ version: build.version, commit: build.commit, ...status() } satisfies Status),
-    );
+  return new Hono<AppEnv>().get("/api/v1/status", (context) =>
+    context.json({ version: build.version, commit: build.commit, ...status() } satisfies Status),
+  );
 }

@@ -13,6 +13,8 @@ export interface TlsIdentity {
 
 export interface TlsListener {
   readonly port: number;
+  /** Whether it takes connections. */
+  listening(): boolean;
   /** Takes another certificate or other authorities into use, for connections from now on. */
   renew(identity: TlsIdentity): void;
   stop(): Promise<void>;
@@ -65,6 +67,7 @@ export async function listenTls(
   const address = server.address();
   return {
     port: typeof address === "object" && address !== null ? address.port : at.port,
+    listening: () => server.listening,
     renew: (next) => server.setSecureContext(context(next)),
     stop: async () => {
       http1.close();

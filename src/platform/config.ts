@@ -152,6 +152,15 @@ export const daemonConfigSchema = z.strictObject({
         .prefault({}),
     })
     .prefault({}),
+  /** For a Prometheus inside the lab: `GET /metrics` without a token on this address, besides the sockets. */
+  metrics: z
+    .strictObject({
+      listen: z
+        .string()
+        .regex(/^(\d+\.\d+\.\d+\.\d+|\[[0-9a-f:]+\]):\d+$/i, "must be ADDRESS:PORT such as 10.0.0.1:9100")
+        .optional(),
+    })
+    .prefault({}),
   /** Templates found here replace the embedded ones of the same path. */
   kickstartDir: absolutePath.default("/etc/labctl/kickstart"),
   /** Disk images and installers; default `<dataDir>/images`. */

@@ -2,8 +2,11 @@
 export type EventMap = Record<string, unknown>;
 
 export interface SubscriberStats {
+  /** Never used again within this process. */
+  id: number;
   name: string;
   queued: number;
+  handled: number;
   dropped: number;
   failed: number;
 }
@@ -22,11 +25,15 @@ export interface EventBus<Events extends EventMap> {
 }
 
 interface Subscription {
+  id: number;
   name: string;
   event: string;
   limit: number;
   queue: unknown[];
   running: boolean;
+  /** Facts it works through now, taken out of the queue. */
+  underWay: number;
+  handled: number;
   dropped: number;
   failed: number;
   handle: (fact: unknown) => void | Promise<void>;
@@ -36,11 +43,13 @@ export function createEventBus<Events extends EventMap>(
   onError: (subscriber: string, error: unknown) => void,
 ): EventBus<Events> {
   const subscriptions = new Set<Subscription>();
+  let subscribed = 0;
 
   async function drain(subscription: Subscription): Promise<void> {
     subscription.running = true;
     while (subscription.queue.length > 0) {
       const batch = subscription.queue.splice(0);
+      subscription.underWay = batch.length;
       for (const fact of batch) {
         try {
           await subscription.handle(fact);
@@ -48,6 +57,8 @@ export function createEventBus<Events extends EventMap>(
           subscription.failed++;
           onError(subscription.name, error);
         }
+        subscription.underWay--;
+        subscription.handled++;
       }
     }
     subscription.running = false;
@@ -67,11 +78,14 @@ export function createEventBus<Events extends EventMap>(
     },
     subscribe(subscriber, name, handle, options = {}) {
       const subscription: Subscription = {
+        id: ++subscribed,
         name: subscriber,
         event: name,
         limit: options.limit ?? 1000,
         queue: [],
         running: false,
+        underWay: 0,
+        handled: 0,
         dropped: 0,
         failed: 0,
         // checked: publish hands a subscription only facts of the event it named
@@ -81,9 +95,11 @@ export function createEventBus<Events extends EventMap>(
       return () => subscriptions.delete(subscription);
     },
     stats: () =>
-      [...subscriptions].map(({ name, queue, dropped, failed }) => ({
+      [...subscriptions].map(({ id, name, queue, underWay, handled, dropped, failed }) => ({
+        id,
         name,
-        queued: queue.length,
+        queued: queue.length + underWay,
+        handled,
         dropped,
         failed,
       })),

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { createBootAdminRoutes } from "../boot/admin-routes.ts";
+import { createBootMetrics } from "../boot/boot-metrics.ts";
 import { createBootPrograms } from "../boot/boot-programs.client.ts";
 import { createDhcpServer } from "../boot/dhcp.server.ts";
 import { createDispatch } from "../boot/dispatch.ts";
@@ -15,6 +16,7 @@ import { createTftpFiles } from "../boot/tftp-files.ts";
 import { createWholeFiles } from "../boot/whole-files.client.ts";
 import { createApp } from "../http/app.ts";
 import { listenTcp, listenUnix } from "../http/listener.server.ts";
+import { createAliveRoute, createLocalOperations } from "../http/operations-routes.ts";
 import { createStatusRoutes, type Status } from "../http/status-routes.ts";
 import { createImageAdminRoutes } from "../images/admin-routes.ts";
 import { readAptMirror } from "../images/apt-mirror.client.ts";
@@ -22,6 +24,7 @@ import { createImageFiles } from "../images/image-files.client.ts";
 import { createImageRepository } from "../images/repository.ts";
 import { createImages } from "../images/service.ts";
 import { createMachineAdminRoutes } from "../machines/admin-routes.ts";
+import { measureInstalls } from "../machines/install-metrics.ts";
 import { createMachineLabRoutes } from "../machines/lab-routes.ts";
 import { createMachines, type Enrolment, type MachineEvents } from "../machines/service.ts";
 import { startStallWatch } from "../machines/stall-watch.server.ts";
@@ -30,13 +33,14 @@ import { systemClock as clock } from "../platform/clock.ts";
 import type { DaemonConfig } from "../platform/config.ts";
 import { createEventBus } from "../platform/events.ts";
 import type { Logger } from "../platform/logger.ts";
-import { openStore, type Store } from "../store/database.ts";
+import { labInterfaces, ramEnvironment } from "./health-checks.ts";
 import { followInterfaces } from "./lab-listeners.ts";
 import { createStarted, type Running } from "./running.ts";
+import { createTelemetry, listenForMetrics, type Telemetry } from "./telemetry.ts";
 
 /** What a control plane in the same process gives to the bastion. */
 export interface ControlPlane {
-  store: Store;
+  telemetry: Telemetry;
   enrolment: Enrolment;
   /** The executables agents run, by URL path below `/agent/`. */
   executables: ReadonlyMap<string, string>;
@@ -50,11 +54,17 @@ export async function startBastion(
 ): Promise<Running> {
   const started = createStarted();
   try {
-    const store = plane?.store ?? openStore(join(config.dataDir, "labctl.sqlite"));
-    if (plane === undefined) started.keep({ stop: () => store.close() });
+    const telemetry = plane?.telemetry ?? createTelemetry(config, clock);
+    const { store, metrics, health } = telemetry;
+    if (plane === undefined) {
+      started.keep({ stop: () => store.close() });
+      started.keep(listenForMetrics(config, metrics, logger));
+    }
     const bus = createEventBus<MachineEvents>((subscriber, error) =>
       logger.error("a subscriber failed", { subscriber, error: String(error) }),
     );
+    telemetry.watch(bus.stats);
+    const measured = createBootMetrics(metrics);
 
     const dhcp = createDhcpServer({
       interfaces: config.interfaces,
@@ -71,7 +81,10 @@ export async function startBastion(
           ...(discoveryControl !== undefined && { skipPxeDiscoveryControl: !discoveryControl }),
         };
       },
-      observe: (event) => observer.dhcp(event),
+      observe: (event) => {
+        measured.dhcp(event);
+        observer.dhcp(event);
+      },
       clock,
       log: logger,
     });
@@ -99,6 +112,8 @@ export async function startBastion(
     });
     started.keep({ stop: async () => machines.close() });
     started.keep({ stop: async () => stopStallWatch() });
+    const endMeasuring = measureInstalls(metrics, bus, machines.list);
+    started.keep({ stop: async () => endMeasuring() });
     const stopStallWatch = startStallWatch(machines.reports, clock, logger);
 
     const record = started.keep(
@@ -112,7 +127,11 @@ export async function startBastion(
     const unfollow = observer.follow(bus);
     started.keep({ stop: async () => unfollow() });
 
-    const dispatch = createDispatch({ orders: machines.orders, observe: observer.script, log: logger });
+    const dispatch = createDispatch({
+      orders: machines.orders,
+      observe: both(measured.script, observer.script),
+      log: logger,
+    });
     const files = createBootFiles({
       programs: createBootPrograms(),
       dispatch,
@@ -127,16 +146,18 @@ export async function startBastion(
     const wholeFiles = started.keep(createWholeFiles(clock));
     const labApp = createApp(
       [
-        createBootRoutes({ files, dispatch, wholeFiles, observe: observer.fetched }),
+        createBootRoutes({ files, dispatch, wholeFiles, observe: both(measured.fetched, observer.fetched) }),
         createMachineLabRoutes(machines, clock),
+        createAliveRoute(),
       ],
       logger,
+      [telemetry.countRequests("lab")],
     );
     const tftp = createTftpServer({
       source: createTftpFiles(files, openPieces, config.http.port),
       limits: { transfers: config.tftp.maxTransfers, perClient: config.tftp.maxPerClient },
       singlePort: config.tftp.singlePort,
-      observe: observer.tftp,
+      observe: both(measured.tftp, observer.tftp),
       clock,
       logger,
     });
@@ -158,6 +179,8 @@ export async function startBastion(
     started.keep(lab);
     started.keep(dhcp);
     await dhcp.start();
+    health.add("interfaces", () => labInterfaces(config.interfaces, lab.addresses));
+    health.add("RAM environment", () => ramEnvironment(config.ramDir));
 
     const startedAt = clock.now();
     const listeners = (): Status["listeners"] => [
@@ -171,8 +194,15 @@ export async function startBastion(
     started.keep(
       await listenUnix(
         createApp(
-          [status, createMachineAdminRoutes(machines), boots, createImageAdminRoutes(images)],
+          [
+            createLocalOperations(telemetry),
+            status,
+            createMachineAdminRoutes(machines),
+            boots,
+            createImageAdminRoutes(images),
+          ],
           logger,
+          [telemetry.countRequests("bastion")],
         ),
         config.adminSocket,
         logger,
@@ -185,6 +215,14 @@ export async function startBastion(
     throw error;
   }
 }
+
+/** Tells both of them. */
+const both =
+  <Fact>(first: (fact: Fact) => void, second: (fact: Fact) => void) =>
+  (fact: Fact) => {
+    first(fact);
+    second(fact);
+  };
 
 /** On this host's clock, as its administrator reads it: `12:01:03`. */
 const timeOfDay = (at: number) => new Date(at).toTimeString().slice(0, 8);

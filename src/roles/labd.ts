@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { createAuditLog } from "../access/audit-log.ts";
 import { openAuthority } from "../access/authority.ts";
 import { readCaKey } from "../access/ca-key.client.ts";
@@ -9,26 +8,29 @@ import { createIdentify } from "../access/identity.ts";
 import { createKeySeal } from "../access/key-seal.ts";
 import { createAccessRoutes } from "../access/routes.ts";
 import { createTokenService, type TokenService } from "../access/token-service.ts";
+import { measureFleet } from "../fleet/fleet-metrics.ts";
 import { createFleetRoutes } from "../fleet/routes.ts";
 import { createFleet } from "../fleet/service.ts";
 import { createUpgrades } from "../fleet/upgrades.server.ts";
 import { createControlPlane } from "../http/control-plane.ts";
 import { createGate } from "../http/gate.ts";
 import { listenLocal } from "../http/local-listener.server.ts";
+import { createOperationsRoutes } from "../http/operations-routes.ts";
 import { createRateLimits } from "../http/rate-limits.ts";
 import { createStatusRoutes } from "../http/status-routes.ts";
 import { listenTls, type TlsIdentity } from "../http/tls-listener.server.ts";
 import { systemClock as clock } from "../platform/clock.ts";
 import type { DaemonConfig } from "../platform/config.ts";
 import type { Logger } from "../platform/logger.ts";
-import { openStore, type Store } from "../store/database.ts";
+import { certificates } from "./health-checks.ts";
 import { createStarted, type Running } from "./running.ts";
+import { createTelemetry, listenForMetrics, type Telemetry } from "./telemetry.ts";
 
 /** The server certificate is looked at this often, in milliseconds. */
 const renewalCheck = 3_600_000;
 
 export interface Labd extends Running {
-  readonly store: Store;
+  readonly telemetry: Telemetry;
   readonly tokens: TokenService;
 }
 
@@ -48,7 +50,8 @@ export async function startLabd(
       file: config.labd.caKeyFile,
     });
     const seal = await createKeySeal(secret, origin);
-    const store = openStore(join(config.dataDir, "labctl.sqlite"));
+    const telemetry = createTelemetry(config, clock);
+    const { store, metrics, health } = telemetry;
     started.keep({ stop: () => store.close() });
 
     const random = (bytes: number) => crypto.getRandomValues(new Uint8Array(bytes));
@@ -58,9 +61,16 @@ export async function startLabd(
     const directory = createDirectory(store, audit, clock);
     const tokens = createTokenService(store, audit, clock, random, authority.fingerprint);
     const identify = createIdentify(authority, directory, tokens);
-    const limits = createRateLimits(config.labd.rateLimits, clock);
+    const limited = metrics.counter(
+      "labctl_rate_limited_total",
+      "Requests refused for their rate, by kind.",
+      ["kind"],
+    );
+    const limits = createRateLimits(config.labd.rateLimits, clock, (kind) => limited.add({ kind }));
     const gate = createGate({ identify, audit, clock, limits, newId });
     const fleet = started.keep(await createFleet({ store, clock, audit, authority, tokens, newId }));
+
+    measureFleet(metrics, fleet.hub, () => fleet.list().length);
 
     const listeners = () => [{ service: "labd", address: `${config.labd.listen}:${tlsListener.port}` }];
     const startedAt = clock.now();
@@ -70,9 +80,11 @@ export async function startLabd(
         createAccessRoutes({ gate, store, authority, directory, tokens, audit, limits }),
         createGovernanceRoutes({ gate, store, authority, directory, audit }),
         createFleetRoutes(gate, fleet, limits),
+        createOperationsRoutes(telemetry, gate),
       ],
       createStatusRoutes(() => ({ pid: process.pid, startedAt, listeners: listeners() })),
       logger,
+      telemetry.countRequests("labd"),
     );
     const upgrade = createUpgrades({ identify, fleet, audit, clock, logger, newId });
 
@@ -103,12 +115,23 @@ export async function startLabd(
         );
     });
     started.keep({ stop: async () => endRenewal() });
+    health.add(
+      "certificates",
+      certificates(authority, () => validityOf(identity.certificatePem).notAfter, clock),
+    );
+    health.add("listeners", () => ({
+      result: tlsListener.listening() ? "ok" : "fail",
+      detail: listeners()
+        .map(({ address }) => address)
+        .join(", "),
+    }));
+    started.keep(listenForMetrics(config, metrics, logger));
     started.keep(await listenLocal(app, upgrade, config.labd.socket, logger));
     logger.info("labd is ready", {
       address: `${host}:${tlsListener.port}`,
       authority: authority.fingerprint(),
     });
-    return { store, tokens, stop: () => started.stop() };
+    return { telemetry, tokens, stop: () => started.stop() };
   } catch (error) {
     await started.stop();
     throw error;

@@ -40,7 +40,7 @@ export async function startStandalone(
     );
     started.keep(
       await startBastion(config, logger, {
-        store: labd.store,
+        telemetry: labd.telemetry,
         enrolment,
         executables: new Map([[path, executable]]),
       }),

@@ -1,6 +1,7 @@
 import { Database } from "bun:sqlite";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
+import { sql } from "drizzle-orm";
 import { type BunSQLiteDatabase, drizzle } from "drizzle-orm/bun-sqlite";
 import { AppError } from "../platform/errors.ts";
 import { migrations } from "./migrations.ts";
@@ -19,6 +20,12 @@ export interface Store {
    * @throws `unavailable` when too many wait or the disk is full.
    */
   transaction<T>(work: (tx: Queries) => T | Promise<T>): Promise<T>;
+  /** Writes something that changes nothing, and waits until it is durable. @throws as `transaction` */
+  probe(): Promise<void>;
+  /** Transactions that wait for their commit. */
+  waiting(): number;
+  /** Bytes on disk, with the log of what was not yet moved into the file. */
+  size(): number;
   /** Waits for what is under way, then closes the file. */
   close(): Promise<void>;
 }
@@ -34,8 +41,11 @@ interface Waiting {
   reject: (error: unknown) => void;
 }
 
+/** A commit that was made: of how many transactions, and how long it took in milliseconds. */
+export type ObserveCommit = (transactions: number, took: number) => void;
+
 /** Opens (and makes) the SQLite file at `path`, brings it to this version's schema, and returns the store. */
-export function openStore(path: string): Store {
+export function openStore(path: string, observe: ObserveCommit = () => {}): Store {
   if (path !== ":memory:") mkdirSync(dirname(path), { recursive: true, mode: 0o750 });
   const writer = connect(path);
   migrate(writer, migrations, path);
@@ -63,6 +73,7 @@ export function openStore(path: string): Store {
 
   async function commit(shared: Waiting[]): Promise<void> {
     const done: (() => void)[] = [];
+    const begun = performance.now();
     try {
       writer.exec("BEGIN IMMEDIATE");
       for (const job of shared) {
@@ -79,6 +90,7 @@ export function openStore(path: string): Store {
         }
       }
       writer.exec("COMMIT");
+      observe(shared.length, performance.now() - begun);
       for (const settle of done) settle();
     } catch (error) {
       if (writer.inTransaction) writer.exec("ROLLBACK");
@@ -86,24 +98,34 @@ export function openStore(path: string): Store {
     }
   }
 
+  function transaction<T>(work: (tx: Queries) => T | Promise<T>): Promise<T> {
+    if (closed) return Promise.reject(new AppError("unavailable", "the database is closed"));
+    if (waiting.length >= maxWaiting) {
+      return Promise.reject(
+        new AppError("unavailable", `${maxWaiting} writes are waiting for ${path}`, {
+          hint: "the disk is too slow for this load; try again in a moment",
+        }),
+      );
+    }
+    const result = new Promise<T>((resolve, reject) => {
+      // checked: `resolve` is called with what this job's own `work` returned
+      waiting.push({ run: work, resolve: resolve as (value: unknown) => void, reject });
+    });
+    committing ??= commitAll();
+    return result;
+  }
+
   return {
     read,
-    transaction<T>(work: (tx: Queries) => T | Promise<T>): Promise<T> {
-      if (closed) return Promise.reject(new AppError("unavailable", "the database is closed"));
-      if (waiting.length >= maxWaiting) {
-        return Promise.reject(
-          new AppError("unavailable", `${maxWaiting} writes are waiting for ${path}`, {
-            hint: "the disk is too slow for this load; try again in a moment",
-          }),
-        );
-      }
-      const result = new Promise<T>((resolve, reject) => {
-        // checked: `resolve` is called with what this job's own `work` returned
-        waiting.push({ run: work, resolve: resolve as (value: unknown) => void, reject });
-      });
-      committing ??= commitAll();
-      return result;
-    },
+    transaction,
+    // SQLite writes the page of a row that is updated, whatever it holds afterwards.
+    probe: () => transaction((tx) => void tx.run(sql`UPDATE schema_migrations SET hash = hash`)),
+    waiting: () => waiting.length,
+    size: () =>
+      [path, `${path}-wal`].reduce(
+        (sum, file) => sum + (statSync(file, { throwIfNoEntry: false })?.size ?? 0),
+        0,
+      ),
     async close() {
       closed = true;
       await committing;

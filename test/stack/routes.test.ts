@@ -35,6 +35,12 @@ const whoMay: Record<string, "anybody" | "viewer" | "operator" | "admin"> = {
   "PATCH /api/v1/servers/{name}/labels": "operator",
   "POST /api/v1/servers/{name}/revoke": "operator",
   "DELETE /api/v1/servers/{name}": "operator",
+  "GET /healthz": "anybody",
+  "GET /health": "anybody",
+  "GET /health/live": "anybody",
+  "GET /health/ready": "anybody",
+  "GET /health/detailed": "viewer",
+  "GET /metrics": "viewer",
 };
 
 let stack: Stack;
