@@ -51,7 +51,7 @@ function kernel(step: Step): Verdict | undefined {
     return stopped(
       `${failed.path} was asked for at ${timeOf(failed.at)} and is not there (${failed.status})`,
       bare(failed.path).startsWith("ram/")
-        ? "install the RAM environment (package labctl-ram, or npm run build:ram), or set ramDir to where it is"
+        ? "install the RAM environment (package labctl-ram, or labctl image build ram), or set ramDir to where it is"
         : "labctl image list shows which installers and images are there; labctl image pull fetches one",
     );
   }

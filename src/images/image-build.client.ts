@@ -29,7 +29,7 @@ import {
   renderTable,
   uuidOf,
 } from "./image-recipe.ts";
-import { findProgram, runTool } from "./tool.client.ts";
+import { requirePrograms, runTool } from "./tool.client.ts";
 
 export interface BuildRequest {
   os: string;
@@ -50,7 +50,7 @@ export interface BuiltImage {
 
 const mib = 1024 * 1024;
 
-/** The host's programs a build runs, with the package of each: looked for before the long work begins. */
+/** The host's programs a build runs, with the package of each. */
 const tools: [program: string, inPackage: string][] = [
   ["mmdebstrap", "mmdebstrap"],
   ["mkfs.vfat", "dosfstools"],
@@ -77,13 +77,7 @@ export async function buildImage(request: BuildRequest, say: (text: string) => v
       hint: `sudo labctl image build ${request.os}`,
     });
   }
-  const missing = tools.filter(([program]) => findProgram(program) === null);
-  if (missing.length > 0) {
-    const names = missing.map(([program]) => program).join(", ");
-    throw new AppError("missing", `this host lacks ${names}`, {
-      hint: `apt-get install ${missing.map(([, inPackage]) => inPackage).join(" ")}`,
-    });
-  }
+  requirePrograms(tools);
   const mirror = request.mirror ?? readAptMirror();
   if (mirror === undefined) {
     throw new AppError("invalid", "no mirror of Debian is known", { hint: "give --mirror URL" });

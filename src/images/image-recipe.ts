@@ -9,6 +9,9 @@ export interface Recipe {
 
 const codenames: Record<string, string> = { "debian-12": "bookworm", "debian-13": "trixie" };
 
+/** The systems an image can be made of. */
+export const recipeSystems: readonly string[] = Object.keys(codenames);
+
 /** A kernel that drives any machine, what boots it by BIOS and UEFI (Secure Boot included), and what roles need. */
 const packages = [
   "linux-image-amd64",
@@ -47,7 +50,7 @@ export function imageRecipe(os: string, more: readonly string[]): Recipe {
   const codename = codenames[os];
   if (codename === undefined) {
     throw new AppError("invalid", `no image can be made of '${os.slice(0, 40)}'`, {
-      hint: `these can: ${Object.keys(codenames).join(", ")}`,
+      hint: `these can: ${recipeSystems.join(", ")}; ram makes the RAM environment`,
     });
   }
   const wrong = more.find((name) => !/^[a-z0-9][a-z0-9+.-]+$/.test(name));

@@ -1,4 +1,6 @@
 import {
+  accessSync,
+  constants,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -9,6 +11,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { AppError } from "../platform/errors.ts";
 import { type Apt, openApt } from "./apt.client.ts";
 import { type ArchiveEntry, encodeArchive } from "./ram-archive.ts";
 import {
@@ -32,7 +35,7 @@ import {
   unpackKernel,
   unpackPackages,
 } from "./ram-unpack.client.ts";
-import { runTool } from "./tool.client.ts";
+import { requirePrograms, runTool } from "./tool.client.ts";
 
 export interface RamBuild {
   architecture: RamArchitecture;
@@ -45,12 +48,23 @@ export interface RamBuild {
   progress(what: string): void;
 }
 
+/** The host's programs a build runs, with the package of each. */
+const tools: [program: string, inPackage: string][] = [
+  ["apt-get", "apt"],
+  ["apt-cache", "apt"],
+  ["dpkg-deb", "dpkg"],
+  ["depmod", "kmod"],
+  ["xz", "xz-utils"],
+];
+
 /** Level 19 saves another tenth of the size and takes ten times as long. */
 const compressionLevel = 9;
 
 /** Makes the RAM environment from the host's Debian sources; the same packages and scripts give the same bytes. */
 export async function buildRam(build: RamBuild): Promise<RamManifest> {
   const { architecture, progress } = build;
+  requirePrograms(tools);
+  prepareFolder(build.outputFolder);
   const debian = debianArchitecture[architecture];
   const apt = await openApt(join(build.cacheFolder, architecture), debian);
   progress("reading the package lists");
@@ -173,8 +187,20 @@ function describe(
   };
 }
 
+/** Before the long work: a folder that cannot be written to would be found out at its end. */
+function prepareFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+    accessSync(folder, constants.W_OK);
+  } catch (cause) {
+    throw new AppError("forbidden", `${folder} cannot be written to`, {
+      hint: "run it as root, or name another folder: --to FOLDER",
+      cause,
+    });
+  }
+}
+
 function writeWhole(folder: string, files: Record<string, Uint8Array>): void {
-  mkdirSync(folder, { recursive: true });
   for (const [name, content] of Object.entries(files)) {
     const path = join(folder, name);
     writeFileSync(`${path}.new`, content);

@@ -14,7 +14,19 @@ const errorTail = 600;
 /** A user's PATH often lacks the sbin folders, where depmod and mkfs live. */
 const searchPath = () => `${process.env.PATH ?? ""}:/usr/sbin:/sbin:/usr/bin:/bin`;
 
-export const findProgram = (name: string): string | null => Bun.which(name, { PATH: searchPath() });
+const findProgram = (name: string): string | null => Bun.which(name, { PATH: searchPath() });
+
+/**
+ * Looks for all of a long work's programs before it begins.
+ * @throws `missing`, naming each with the packages to install.
+ */
+export function requirePrograms(programs: readonly (readonly [program: string, inPackage: string])[]): void {
+  const missing = programs.filter(([program]) => findProgram(program) === null);
+  if (missing.length === 0) return;
+  throw new AppError("missing", `this host lacks ${missing.map(([program]) => program).join(", ")}`, {
+    hint: `apt-get install ${[...new Set(missing.map(([, inPackage]) => inPackage))].join(" ")}`,
+  });
+}
 
 /** Runs a program of the host to its end and returns what it printed; a failure carries the tail of its complaint. */
 export async function runTool(command: readonly string[], options: ToolOptions): Promise<string> {

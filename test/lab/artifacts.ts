@@ -14,7 +14,7 @@ export async function buildExecutable(): Promise<string> {
 
 /** Builds the RAM environment, unless the one in dist/ is newer than everything it is made of. */
 export async function buildRam(): Promise<void> {
-  if (!isStale(ramImage, "{kickstart/ram/**,kickstart/lib/**,src/images/ram*.ts,build-ram.ts}")) return;
+  if (!isStale(ramImage, "{kickstart/ram/**,kickstart/lib/**,src/images/ram*.ts}")) return;
   await run(["npm", "run", "-s", "build:ram"], { cwd: top, timeoutMs: 20 * 60_000 });
 }
 
