@@ -69,6 +69,10 @@ const packages = [
   ["mtools", "demo test os", "EFI system partitions without mounting"],
   ["dosfstools", "demo test os", "EFI system partitions"],
   ["e2fsprogs", "demo test os", "file systems"],
+  // A package archive of the tests' own.
+  ["gnupg", "test os", "signed lists of packages"],
+  ["gpgv", "test os", "judge of those signatures"],
+  ["xz-utils", "demo test os", "compressed lists of packages"],
   ["python3-venv", "ci", "virtual environment for judges from PyPI"],
 ];
 
