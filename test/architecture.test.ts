@@ -9,11 +9,11 @@ interface Source {
 }
 
 const root = join(import.meta.dir, "..");
-const sources: Source[] = [...new Bun.Glob("src/**/*.ts").scanSync(root)]
+const sources: Source[] = [...new Bun.Glob("src/**/*.{ts,tsx}").scanSync(root)]
   .filter((path) => !path.includes("/testdata/"))
   .sort()
   .map(readSource);
-const product = sources.filter((source) => !source.path.endsWith(".test.ts"));
+const product = sources.filter((source) => !/\.test\.tsx?$/.test(source.path));
 
 function readSource(path: string): Source {
   const text = readFileSync(join(root, path), "utf8");
@@ -48,7 +48,7 @@ const mayImport: Record<string, readonly string[]> = {
   sandboxes: ["sandboxes", "access", "vault", "store", "platform", "protocols", "http"],
   agent: ["agent", "access", "platform", "protocols", "fleet", "machines"],
   http: ["http", "access", "platform", "store"],
-  ui: ["ui", "http", "platform"],
+  ui: ["ui", "access", "machines", "images", "boot", "fleet", "http", "platform"],
   roles: ["*"],
   cli: ["*"],
 };

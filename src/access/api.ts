@@ -6,7 +6,7 @@ import { joinScope } from "./token.ts";
 
 export const tokenView = z.object({
   id: z.string(),
-  kind: z.enum(["join", "login", "api", "link", "session"]),
+  kind: z.enum(["join", "login", "api"]),
   description: z.string(),
   subject: z.string(),
   scope: joinScope,
@@ -91,6 +91,50 @@ export const auditQuery = z.object({
 
 export const loginRequest = z.strictObject({ token: z.string().max(300), csr: z.string().max(10_000) });
 export const certified = z.object({ name: z.string(), certificate: z.string(), authorities: z.string() });
+
+/** A link that opens a page, once: `path` below labd's address. */
+export const sessionLink = z.object({ address: z.string(), path: z.string(), until: z.number() });
+export const sessionView = z.object({
+  id: z.string(),
+  subject: z.string(),
+  from: z.string(),
+  browser: z.string(),
+  createdAt: z.number(),
+  seenAt: z.number(),
+  endsAt: z.number(),
+  /** `offered`: its link was not followed yet. */
+  state: z.enum(["offered", "open"]),
+});
+
+// After RFC 8628, sections 3.2 to 3.5; durations are seconds there. A poll is always answered: waiting is no error.
+export const deviceLoginRequest = z.strictObject({
+  csr: z.string().max(10_000),
+  /** The host's name, for whoever lets it in to recognise. */
+  host: z.string().min(1).max(253),
+});
+export const deviceLogin = z.object({
+  device_code: z.string(),
+  user_code: z.string(),
+  verification_uri: z.string(),
+  expires_in: z.number(),
+  interval: z.number(),
+});
+export const devicePoll = z.strictObject({ device_code: z.string().max(100) });
+export const devicePolled = z.discriminatedUnion("status", [
+  z.object({ status: z.literal("authorization_pending"), interval: z.number() }),
+  z.object({ status: z.literal("slow_down"), interval: z.number() }),
+  z.object({ status: z.literal("access_denied") }),
+  z.object({ status: z.literal("expired_token") }),
+  certified.extend({ status: z.literal("granted") }),
+]);
+export const deviceRequest = z.object({
+  code: z.string(),
+  host: z.string(),
+  from: z.string(),
+  createdAt: z.number(),
+  expiresAt: z.number(),
+});
+export const deviceApproval = z.strictObject({ user: subjectName.optional() });
 
 export const whoami = z.object({
   name: z.string(),

@@ -106,7 +106,8 @@ export async function issueLeaf(root: Root, csrPem: string, leaf: LeafRequest): 
   return describe(certificate);
 }
 
-async function readRequest(csrPem: string): Promise<x509.Pkcs10CertificateRequest> {
+/** @throws `invalid` as `issueLeaf` would. */
+export async function readRequest(csrPem: string): Promise<x509.Pkcs10CertificateRequest> {
   try {
     const request = new x509.Pkcs10CertificateRequest(csrPem);
     if (await request.verify()) return request;

@@ -15,6 +15,7 @@ import type { AuditLog } from "./audit-log.ts";
 import type { Authority } from "./authority.ts";
 import type { Directory } from "./directory.ts";
 import { body, json, named, nothing } from "./route-parts.ts";
+import type { Sessions } from "./session-service.ts";
 
 export interface GovernanceRoutesDeps {
   gate: Gate;
@@ -22,10 +23,18 @@ export interface GovernanceRoutesDeps {
   authority: Authority;
   directory: Directory;
   audit: AuditLog;
+  sessions: Sessions;
 }
 
 /** Users, groups and roles, the certificate authority, and what was done with them. */
-export function createGovernanceRoutes({ gate, store, authority, directory, audit }: GovernanceRoutesDeps) {
+export function createGovernanceRoutes({
+  gate,
+  store,
+  authority,
+  directory,
+  audit,
+  sessions,
+}: GovernanceRoutesDeps) {
   const audited = { audited: true };
   return createApi()
     .openapi(
@@ -65,7 +74,7 @@ export function createGovernanceRoutes({ gate, store, authority, directory, audi
         {
           method: "delete",
           path: "/api/v1/users/{name}",
-          summary: "Removes a user and revokes its certificates",
+          summary: "Removes a user, revokes its certificates, ends its sessions",
           request: named,
           responses: nothing,
         },
@@ -74,7 +83,10 @@ export function createGovernanceRoutes({ gate, store, authority, directory, audi
       async (context) => {
         const { name } = context.req.valid("param");
         await directory.deleteUser(context.var.actor, name);
-        await store.transaction((tx) => authority.revoke(tx, "user", name, "the user was removed"));
+        await store.transaction(async (tx) => {
+          await authority.revoke(tx, "user", name, "the user was removed");
+          await sessions.endAll(tx, `user/${name}`);
+        });
         return context.body(null, 204);
       },
     )

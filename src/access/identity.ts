@@ -3,6 +3,7 @@ import type { Authority } from "./authority.ts";
 import type { Directory } from "./directory.ts";
 import { type Role, seededRoles } from "./permissions.ts";
 import { anonymous, type Principal } from "./principal.ts";
+import type { Sessions } from "./session-service.ts";
 import type { TokenService } from "./token-service.ts";
 
 /** What a request brings to prove who it comes from. */
@@ -11,7 +12,8 @@ export interface Proof {
   /** The user of this host at the other end of the Unix socket. */
   localUser?: string;
   bearer?: string;
-  cookie?: string;
+  /** `attended`: a person opened a page, rather than a page's script asking again. */
+  cookie?: { secret: string; attended: boolean };
 }
 
 /** Finds out who asks. A proof that does not hold is an error, never a fall back to somebody lesser. */
@@ -25,7 +27,12 @@ const agentRole: Role = {
   grants: [{ effect: "allow", permission: "agent:connect" }],
 };
 
-export function createIdentify(authority: Authority, directory: Directory, tokens: TokenService): Identify {
+export function createIdentify(
+  authority: Authority,
+  directory: Directory,
+  tokens: TokenService,
+  sessions: Sessions,
+): Identify {
   async function byCertificate(fingerprint: string): Promise<Principal> {
     const verdict = await authority.judge(fingerprint);
     if (!verdict.trusted) {
@@ -40,30 +47,38 @@ export function createIdentify(authority: Authority, directory: Directory, token
     return { kind: "agent", name: `agent/${name}`, session, roles: [agentRole] };
   }
 
-  async function byToken(kind: "api" | "session", text: string): Promise<Principal> {
-    const token = await tokens.recognise(kind, text);
+  async function byToken(text: string): Promise<Principal> {
+    const token = await tokens.recognise("api", text);
     if (token === undefined)
-      throw new AppError("unauthenticated", "your token or session is not accepted (any more)");
+      throw new AppError("unauthenticated", "your token is not accepted (any more)", {
+        hint: "labctl token list shows which are",
+      });
     const session = `token/${token.id}`;
-    if (kind === "api")
-      return { kind: "token", name: session, session, roles: await directory.rolesOf("token", token.id) };
-    if (token.subject.startsWith("local/"))
-      return { kind: "local", name: token.subject, session, roles: roleNamed("admin") };
-    return {
-      kind: "user",
-      name: `user/${token.subject}`,
-      session,
-      roles: await directory.rolesOf("user", token.subject),
-    };
+    return { kind: "token", name: session, session, roles: await directory.rolesOf("token", token.id) };
+  }
+
+  async function bySession({ secret, attended }: { secret: string; attended: boolean }): Promise<Principal> {
+    const found = await sessions.recognise(secret, attended);
+    if (found === undefined) {
+      throw new AppError("unauthenticated", "your session has ended", {
+        hint: "labctl ui opens another",
+      });
+    }
+    const { id, subject } = found;
+    const session = `web/${id}`;
+    if (subject.startsWith("local/"))
+      return { kind: "local", name: subject, session, roles: roleNamed("admin") };
+    const roles = await directory.rolesOf("user", subject.slice("user/".length));
+    return { kind: "user", name: subject, session, roles };
   }
 
   return async ({ certificate, localUser, bearer, cookie }) => {
     // The socket's mode lets in root and the group `labctl`: both administrate this host.
     if (localUser !== undefined)
       return { kind: "local", name: `local/${localUser}`, roles: roleNamed("admin") };
-    if (bearer !== undefined) return byToken("api", bearer);
+    if (bearer !== undefined) return byToken(bearer);
     if (certificate !== undefined) return byCertificate(certificate);
-    if (cookie !== undefined) return byToken("session", cookie);
+    if (cookie !== undefined) return bySession(cookie);
     return anonymous;
   };
 }

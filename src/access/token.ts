@@ -12,7 +12,7 @@ export const joinScope = z.object({
 });
 export type JoinScope = z.output<typeof joinScope>;
 
-export type TokenKind = "join" | "login" | "api" | "link" | "session";
+export type TokenKind = "join" | "login" | "api";
 
 /** A token as its owner holds it: its kind, a secret of 256 bits, and, to enrol, whom to trust. */
 export interface TokenText {
@@ -29,9 +29,7 @@ export function formatToken({ kind, secret, authority }: TokenText): string {
 
 /** @throws `invalid`, without quoting what was given. */
 export function parseToken(text: string): TokenText {
-  const found = /^labctl_(join|login|api|link|session)_([0-9A-Za-z]{43})(?:_([0-9a-f]{64}))?$/.exec(
-    text.trim(),
-  );
+  const found = /^labctl_(join|login|api)_([0-9A-Za-z]{43})(?:_([0-9a-f]{64}))?$/.exec(text.trim());
   const [, kind, secret, authority] = found ?? [];
   if (kind === undefined || secret === undefined) {
     throw new AppError("invalid", "this is not a labctl token", {

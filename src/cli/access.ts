@@ -4,6 +4,7 @@ import { AppError } from "../platform/errors.ts";
 import { defineCommand, defineGroup, outputFlag } from "./define.ts";
 import { connectLabd, removeIdentity, writeIdentity } from "./labd-connection.ts";
 import { type Column, formatTime, print, printRecord, printRecords } from "./output.ts";
+import { approve, deny, endSession, sessions } from "./sessions.ts";
 import { outputFormat } from "./settings.ts";
 
 export const login = defineCommand({
@@ -128,6 +129,10 @@ export const auth = defineGroup({
     withdraw: { summary: withdraw.summary, load: async () => withdraw },
     "add-user": { summary: addUser.summary, load: async () => addUser },
     "remove-user": { summary: removeUser.summary, load: async () => removeUser },
+    sessions: { summary: sessions.summary, load: async () => sessions },
+    "end-session": { summary: endSession.summary, load: async () => endSession },
+    approve: { summary: approve.summary, load: async () => approve },
+    deny: { summary: deny.summary, load: async () => deny },
   },
 });
 

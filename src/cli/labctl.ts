@@ -69,6 +69,7 @@ export const root: Group = defineGroup({
     logout: { summary: "forget labd's certificate", load: async () => (await import("./access.ts")).logout },
     whoami: { summary: "who you are to labd", load: async () => (await import("./access.ts")).whoami },
     auth: { summary: "users, and what they may do", load: async () => (await import("./access.ts")).auth },
+    ui: { summary: "open the web pages", load: async () => (await import("./ui.ts")).ui },
     ca: { summary: "the certificate authority", load: async () => (await import("./access.ts")).ca },
     audit: {
       summary: "what was done, and whether it was allowed",

@@ -1,4 +1,5 @@
 import { type MachineView, machineListSchema } from "../machines/api.ts";
+import { formatDisk, formatMemory } from "../platform/size.ts";
 import { defineCommand, outputFlag } from "./define.ts";
 import { type Column, formatAge, note, printRecords } from "./output.ts";
 import { connect, outputFormat } from "./settings.ts";
@@ -10,16 +11,6 @@ export const machineArgument = {
   required: true,
   description: "MAC address or name",
 } as const;
-
-/** Binary units, as memory is counted: `16 GiB`. */
-export const formatMemory = (bytes: number | undefined) =>
-  bytes === undefined ? undefined : `${Math.round((bytes / 2 ** 30) * 10) / 10} GiB`;
-
-/** Decimal units, as disks are sold: `480 GB`. */
-export function formatDisk(bytes: number | undefined): string | undefined {
-  if (bytes === undefined) return undefined;
-  return bytes >= 1e12 ? `${Math.round(bytes / 1e11) / 10} TB` : `${Math.round(bytes / 1e8) / 10} GB`;
-}
 
 /** `packages`, or why it is not going on. */
 export const stateDetail = ({ state, stage, reason }: MachineView) =>

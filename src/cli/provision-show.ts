@@ -2,9 +2,10 @@ import { type MachineDetail, machineDetailSchema } from "../machines/api.ts";
 import { describeExpectation } from "../machines/expectation.ts";
 import { formatDuration } from "../platform/duration.ts";
 import { readMac } from "../platform/mac.ts";
+import { formatDisk, formatMemory } from "../platform/size.ts";
 import { defineCommand, outputFlag } from "./define.ts";
 import { type Column, formatTable, formatTime, print, printRecord, visible } from "./output.ts";
-import { formatDisk, formatMemory, machineArgument, machinePath, stateDetail } from "./provision-list.ts";
+import { machineArgument, machinePath, stateDetail } from "./provision-list.ts";
 import { connect, outputFormat } from "./settings.ts";
 
 const fields: Column<MachineDetail>[] = [

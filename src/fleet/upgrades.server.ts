@@ -77,6 +77,8 @@ export function createUpgrades({ identify, fleet, audit, clock, logger, newId }:
     const path = (request.url ?? "").split("?")[0] ?? "";
     const wanted = commandPath.exec(path);
     if (path !== "/api/v1/agent" && wanted === null) return false;
+    // No page of ours opens one of these: what a browser asks for, another site's page made it ask.
+    if (request.headers.origin !== undefined) return false;
     const authorization = request.headers.authorization;
     identify({
       ...(peer.kind === "certificate" && { certificate: peer.fingerprint }),

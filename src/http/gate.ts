@@ -11,11 +11,14 @@ import {
   mayForSome,
   type Permission,
   type Proof,
+  type Sessions,
 } from "../access/service.ts";
 import type { Clock } from "../platform/clock.ts";
 import { AppError } from "../platform/errors.ts";
 import type { RequestOrigin } from "./app.ts";
 import type { RateLimits } from "./rate-limits.ts";
+import { isForeign } from "./same-origin.ts";
+import { untilEnded } from "./session-stream.ts";
 
 export type ApiEnv = { Bindings: RequestOrigin; Variables: { actor: Actor } };
 
@@ -41,21 +44,25 @@ export interface NeedOptions {
   quiet?: boolean;
 }
 
-export const sessionCookie = "labctl_session";
+/** The prefix makes browsers keep it to this host, over TLS alone (RFC 6265bis, section 4.1.3.2). */
+export const sessionCookie = "__Host-labctl_session";
 
 export interface GateDeps {
   identify: Identify;
   audit: AuditLog;
   clock: Clock;
   limits: RateLimits;
+  /** Streams that a page's session opened end with it. */
+  sessions: Pick<Sessions, "watch">;
   newId: () => string;
 }
 
-export function createGate({ identify, audit, clock, limits, newId }: GateDeps): Gate {
+export function createGate({ identify, audit, clock, limits, sessions, newId }: GateDeps): Gate {
   return {
     identify: async (context, next) => {
       const startedAt = clock.now();
       const from = context.env.clientIp;
+      refuseForeign(context);
       const principal = await identify(proofOf(context)).catch((error: unknown) => {
         limits.take("failed", from);
         throw error;
@@ -63,6 +70,9 @@ export function createGate({ identify, audit, clock, limits, newId }: GateDeps):
       limits.take("general", principal.kind === "anonymous" ? from : principal.name);
       context.set("actor", { principal, from, requestId: newId(), startedAt });
       await next();
+      if (principal.session?.startsWith("web/") && isStream(context.res)) {
+        context.res = untilEnded(context.res, sessions, principal.session.slice("web/".length));
+      }
     },
     need(permission, { resource, list = false, audited = false, quiet = false } = {}) {
       return async (context, next) => {
@@ -104,9 +114,29 @@ function proofOf(context: Context<ApiEnv>): Proof {
     ...(peer?.kind === "certificate" && { certificate: peer.fingerprint }),
     ...(peer?.kind === "local" && { localUser: peer.user }),
     ...(header?.startsWith("Bearer ") && { bearer: header.slice(7) }),
-    ...(cookie !== undefined && { cookie }),
+    ...(cookie !== undefined && {
+      cookie: { secret: cookie, attended: context.req.header("sec-fetch-mode") === "navigate" },
+    }),
   };
 }
+
+/** A browser adds cookies and certificates to what any page makes it ask: a change has to come from our own. */
+function refuseForeign(context: Context<ApiEnv>): void {
+  const foreign = isForeign({
+    method: context.req.method,
+    host: context.req.header("host"),
+    site: context.req.header("sec-fetch-site"),
+    origin: context.req.header("origin"),
+    ambient: getCookie(context, sessionCookie) !== undefined,
+  });
+  if (!foreign) return;
+  throw new AppError("forbidden", "this change was asked for by another site's page", {
+    hint: "do it on labctl's own pages, or with its command line",
+  });
+}
+
+const isStream = (response: Response) =>
+  response.headers.get("content-type")?.startsWith("text/event-stream") === true;
 
 /** A route with the permission it needs, in one place: what the gate checks is what the documents say. */
 export function guardedRoute<const Route extends Omit<RouteConfig, "middleware">>(

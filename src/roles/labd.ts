@@ -2,11 +2,14 @@ import { createAuditLog } from "../access/audit-log.ts";
 import { openAuthority } from "../access/authority.ts";
 import { readCaKey } from "../access/ca-key.client.ts";
 import { createSigningRequest, validityOf } from "../access/certificates.ts";
+import { createDeviceLogins } from "../access/device-login-service.ts";
 import { createDirectory } from "../access/directory.ts";
 import { createGovernanceRoutes } from "../access/governance-routes.ts";
 import { createIdentify } from "../access/identity.ts";
 import { createKeySeal } from "../access/key-seal.ts";
 import { createAccessRoutes } from "../access/routes.ts";
+import { createSessionRoutes } from "../access/session-routes.ts";
+import { createSessions } from "../access/session-service.ts";
 import { createTokenService, type TokenService } from "../access/token-service.ts";
 import { measureFleet } from "../fleet/fleet-metrics.ts";
 import { createFleetRoutes } from "../fleet/routes.ts";
@@ -22,6 +25,7 @@ import { listenTls, type TlsIdentity } from "../http/tls-listener.server.ts";
 import { systemClock as clock } from "../platform/clock.ts";
 import type { DaemonConfig } from "../platform/config.ts";
 import type { Logger } from "../platform/logger.ts";
+import { createUi } from "../ui/routes.tsx";
 import { certificates } from "./health-checks.ts";
 import { createStarted, type Running } from "./running.ts";
 import { createTelemetry, listenForMetrics, type Telemetry } from "./telemetry.ts";
@@ -60,14 +64,16 @@ export async function startLabd(
     const authority = await openAuthority(store, seal, audit, clock, "labctl");
     const directory = createDirectory(store, audit, clock);
     const tokens = createTokenService(store, audit, clock, random, authority.fingerprint);
-    const identify = createIdentify(authority, directory, tokens);
+    const sessions = started.keep(createSessions(store, audit, clock, random));
+    const logins = createDeviceLogins({ store, audit, authority, directory, clock, random });
+    const identify = createIdentify(authority, directory, tokens, sessions);
     const limited = metrics.counter(
       "labctl_rate_limited_total",
       "Requests refused for their rate, by kind.",
       ["kind"],
     );
     const limits = createRateLimits(config.labd.rateLimits, clock, (kind) => limited.add({ kind }));
-    const gate = createGate({ identify, audit, clock, limits, newId });
+    const gate = createGate({ identify, audit, clock, limits, sessions, newId });
     const fleet = started.keep(await createFleet({ store, clock, audit, authority, tokens, newId }));
 
     measureFleet(metrics, fleet.hub, () => fleet.list().length);
@@ -78,9 +84,16 @@ export async function startLabd(
       gate,
       [
         createAccessRoutes({ gate, store, authority, directory, tokens, audit, limits }),
-        createGovernanceRoutes({ gate, store, authority, directory, audit }),
+        createGovernanceRoutes({ gate, store, authority, directory, audit, sessions }),
+        createSessionRoutes({
+          sessions,
+          logins,
+          limits,
+          address: () => `https://${config.labd.addresses[0] ?? "localhost"}:${tlsListener.port}`,
+        }),
         createFleetRoutes(gate, fleet, limits),
         createOperationsRoutes(telemetry, gate),
+        createUi({ gate, limits, clock, logger, newId, sessions, logins, directory, tokens, audit }),
       ],
       createStatusRoutes(() => ({ pid: process.pid, startedAt, listeners: listeners() })),
       logger,

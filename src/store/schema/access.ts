@@ -52,7 +52,7 @@ export const roleBindings = sqliteTable(
 
 export const tokens = sqliteTable("tokens", {
   id: text("id").primaryKey(),
-  kind: text("kind", { enum: ["join", "login", "api", "link", "session"] }).notNull(),
+  kind: text("kind", { enum: ["join", "login", "api"] }).notNull(),
   hash: text("hash").notNull(),
   description: text("description").notNull(),
   subject: text("subject").notNull(),
@@ -63,6 +63,34 @@ export const tokens = sqliteTable("tokens", {
   usesLeft: integer("uses_left"),
   revokedAt: integer("revoked_at"),
   lastUsedAt: integer("last_used_at"),
+});
+
+export const sessions = sqliteTable("sessions", {
+  id: text("id").primaryKey(),
+  subject: text("subject").notNull(),
+  linkHash: text("link_hash"),
+  linkUntil: integer("link_until").notNull(),
+  cookieHash: text("cookie_hash"),
+  fromAddress: text("from_address").notNull(),
+  browser: text("browser").notNull(),
+  createdAt: integer("created_at").notNull(),
+  seenAt: integer("seen_at").notNull(),
+  endsAt: integer("ends_at").notNull(),
+  endedAt: integer("ended_at"),
+});
+
+export const deviceLogins = sqliteTable("device_logins", {
+  deviceHash: text("device_hash").primaryKey(),
+  userCode: text("user_code").notNull(),
+  csr: text("csr").notNull(),
+  host: text("host").notNull(),
+  fromAddress: text("from_address").notNull(),
+  createdAt: integer("created_at").notNull(),
+  expiresAt: integer("expires_at").notNull(),
+  pollInterval: integer("poll_interval").notNull(),
+  polledAt: integer("polled_at"),
+  state: text("state", { enum: ["pending", "granted", "denied"] }).notNull(),
+  subject: text("subject"),
 });
 
 export const audit = sqliteTable("audit", {
