@@ -44,6 +44,7 @@ const mayImport: Record<string, readonly string[]> = {
   machines: ["machines", "images", "access", "store", "platform", "protocols", "http"],
   images: ["images", "store", "platform", "protocols", "http"],
   boot: ["boot", "machines", "images", "store", "platform", "protocols", "http"],
+  firmware: ["firmware", "platform", "protocols"],
   fleet: ["fleet", "access", "machines", "store", "platform", "protocols", "http"],
   sandboxes: ["sandboxes", "access", "vault", "store", "platform", "protocols", "http"],
   agent: ["agent", "access", "platform", "protocols", "fleet", "machines"],

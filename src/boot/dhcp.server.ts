@@ -75,7 +75,7 @@ export function createDhcpServer(deps: DhcpServerDeps): DhcpServer {
     const nicLog = log.with({ interface: config.name });
     const saved = await deps.repository.load();
     const sockets = new Map<number, NicSocket>();
-    const packets = openPackets(system, nic, (datagram) => service.overhear(datagram), nicLog);
+    const packets = await openPackets(system, nic, (datagram) => service.overhear(datagram), nicLog);
     const service = createDhcpService(
       settings,
       saved,
@@ -114,14 +114,14 @@ export function createDhcpServer(deps: DhcpServerDeps): DhcpServer {
     return { nic, service, ports: [...sockets.keys()], close };
   }
 
-  function openPackets(
+  async function openPackets(
     system: Libc,
     nic: Nic,
     overheard: Parameters<typeof openPacketSocket>[3],
     nicLog: Logger,
-  ): PacketSocket | undefined {
+  ): Promise<PacketSocket | undefined> {
     try {
-      return openPacketSocket(system, nic, clock, overheard);
+      return await openPacketSocket(system, nic, clock, overheard);
     } catch (error) {
       nicLog.warn(
         `no packet socket (${toAppError(error).message}): answers are broadcast, addresses not probed`,

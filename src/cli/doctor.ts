@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { networkInterfaces } from "node:os";
+import { firmwareNames } from "../firmware/service.ts";
 import { type Finding, healthDetail } from "../http/health.ts";
 import { statusSchema } from "../http/status-routes.ts";
 import type { DaemonConfig } from "../platform/config.ts";
@@ -7,6 +8,7 @@ import { toAppError } from "../platform/errors.ts";
 import { dataDirectory, ramEnvironment } from "../roles/health-checks.ts";
 import { createClient } from "./client.ts";
 import { defineCommand, outputFlag } from "./define.ts";
+import { playFirmware } from "./doctor-firmware.ts";
 import { type Column, printRecords } from "./output.ts";
 import { daemonConfigPath, loadDaemonConfig, outputFormat } from "./settings.ts";
 
@@ -22,9 +24,29 @@ export const doctor = defineCommand({
   example: "labctl doctor",
   args: {
     config: { type: "string", description: "configuration file of the daemon", valueHint: "FILE" },
+    "play-firmware": {
+      type: "boolean",
+      description: "boot a simulated machine over the network, step by step",
+    },
+    interface: {
+      type: "string",
+      description: "network card to play on; unless given, the first one configured",
+      valueHint: "NAME",
+    },
+    firmware: { type: "enum", options: [...firmwareNames], description: "what to play", default: "uefi" },
+    mac: {
+      type: "string",
+      description: "MAC to play; unless given, one marked as a simulation, whose lease is given back",
+      valueHint: "MAC",
+    },
     ...outputFlag,
   },
-  run: async ({ config, output }) => {
+  run: async ({ config, output, ...play }) => {
+    if (play["play-firmware"]) {
+      const device = play.interface ?? loadDaemonConfig(config ?? daemonConfigPath()).interfaces[0]?.name;
+      const options = { interface: device, firmware: play.firmware, mac: play.mac };
+      return await playFirmware(options, outputFormat(output));
+    }
     const findings = await examine(config ?? daemonConfigPath());
     printRecords(findings, columns, outputFormat(output));
     if (findings.some((finding) => finding.result === "fail")) process.exitCode = 1;

@@ -1,5 +1,5 @@
 import { createSocket } from "node:dgram";
-import { formatIpv4, type Ipv4, readIpv4 } from "./ipv4.ts";
+import { type Ipv4, ipv4Bytes, readIpv4, unspecified } from "./ipv4.ts";
 import type { Libc } from "./libc.server.ts";
 
 /** A UDP port on one interface: hears broadcasts that came in there, and what it sends leaves there. */
@@ -39,9 +39,7 @@ export async function openNicSocket(
     libc.setOption(fd, SOL_SOCKET, SO_BINDTODEVICE, Buffer.from(`${device}\0`));
     libc.setOption(fd, SOL_SOCKET, SO_BROADCAST, int32(1));
     libc.setOption(fd, SOL_SOCKET, SO_RCVBUF, int32(receiveBuffer));
-    const any = new Uint8Array(16);
-    any.set([AF_INET, 0, port >> 8, port & 255]);
-    libc.bind(fd, any);
+    libc.bind(fd, socketAddress(unspecified, port));
   } catch (error) {
     libc.close(fd);
     throw error;
@@ -61,9 +59,12 @@ export async function openNicSocket(
   return {
     send(bytes, address, to) {
       if (!open) return;
-      socket.send(bytes, to, formatIpv4(address), (error) => {
-        if (error) handlers.error(error);
-      });
+      // Not through the socket object, which looks up what is an address already and sends a turn later.
+      try {
+        libc.sendTo(fd, bytes, socketAddress(address, to));
+      } catch (error) {
+        handlers.error(error instanceof Error ? error : new Error(String(error)));
+      }
     },
     close() {
       open = false;
@@ -72,6 +73,13 @@ export async function openNicSocket(
       return closed.promise;
     },
   };
+}
+
+/** struct sockaddr_in. */
+function socketAddress(address: Ipv4, port: number): Uint8Array {
+  const bytes = new Uint8Array(16);
+  bytes.set([AF_INET, 0, port >> 8, port & 255, ...ipv4Bytes(address)]);
+  return bytes;
 }
 
 export function int32(value: number): Uint8Array {
