@@ -2,7 +2,7 @@ import { X509Certificate } from "node:crypto";
 import { hostname, networkInterfaces } from "node:os";
 import { z } from "zod";
 import { createSigningRequest, parseToken } from "../access/service.ts";
-import { AppError } from "../platform/errors.ts";
+import { AppError, type ErrorCode } from "../platform/errors.ts";
 import type { AgentState } from "./state.client.ts";
 
 /** The address of labd as users write it: `labd.example`, `10.0.0.1:8443`, `https://…`. */
@@ -31,10 +31,7 @@ export async function fetchAuthorities(server: string, fingerprint: string | und
       hint: "use the whole text that was printed",
     });
   }
-  const response = await reach(server, `${server}/api/v1/ca.pem`, { tls: { rejectUnauthorized: false } });
-  const pem = await response.text();
-  const roots = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
-  const known = roots.find((root) => fingerprintOf(root) === fingerprint);
+  const known = (await shownRoots(server)).find((root) => fingerprintOf(root) === fingerprint);
   if (known === undefined) {
     throw new AppError("unauthenticated", `${server} is not the labd this token was made by`, {
       hint: "the address is wrong, or somebody in between answers in its place; nothing secret was sent",
@@ -42,6 +39,30 @@ export async function fetchAuthorities(server: string, fingerprint: string | und
   }
   // Only what the token vouches for: other roots come with the certificate, from the labd that was proven.
   return known;
+}
+
+/** What `server` says its roots are, over a connection nobody has proven. */
+async function shownRoots(server: string): Promise<string[]> {
+  const response = await reach(server, `${server}/api/v1/ca.pem`, { tls: { rejectUnauthorized: false } });
+  return (await response.text()).match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+}
+
+/**
+ * The root by which `server` proves itself right now, and its fingerprint. Somebody has to compare that before
+ * anything more is said: an impostor shows a root of its own.
+ */
+export async function showAuthority(server: string): Promise<{ pem: string; fingerprint: string }> {
+  for (const pem of await shownRoots(server)) {
+    // While roots change there are several, and the certificate in use may hang on the older one.
+    const proven = await reach(server, `${server}/healthz`, { tls: { ca: pem } }).then(
+      () => true,
+      () => false,
+    );
+    if (proven) return { pem, fingerprint: fingerprintOf(pem) };
+  }
+  throw new AppError("unavailable", `${server} does not prove itself by the roots it shows`, {
+    hint: "does its certificate name this address? labd.addresses in its configuration has to",
+  });
 }
 
 const fingerprintOf = (pem: string) =>
@@ -57,24 +78,45 @@ export async function certify(
   const token = parseToken(tokenText);
   const authority = await fetchAuthorities(server, token.authority);
   const { keyPem, csrPem } = await createSigningRequest(hostname());
+  const certificate = await ask(
+    server,
+    path,
+    authority,
+    { token: tokenText.trim(), csr: csrPem, ...extra },
+    answer,
+  );
+  return identity(server, keyPem, certificate);
+}
+
+/** A command line's identity, as it is kept on this host. */
+export const identity = (
+  server: string,
+  keyPem: string,
+  { name, certificate, authorities }: z.output<typeof answer>,
+): AgentState => ({ server, name, keyPem, certificatePem: certificate, authoritiesPem: authorities });
+
+/** Asks a labd that proves itself by `authority`. @throws what it answered, as the error it was there. */
+export async function ask<T>(
+  server: string,
+  path: string,
+  authority: string,
+  body: Record<string, unknown>,
+  schema: z.ZodType<T>,
+): Promise<T> {
   const response = await reach(server, `${server}${path}`, {
     method: "POST",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({ token: tokenText.trim(), csr: csrPem, ...extra }),
+    body: JSON.stringify(body),
     tls: { ca: authority },
   });
-  const body: unknown = await response.json().catch(() => undefined);
-  if (!response.ok) {
-    const { detail, hint } = problem.catch({ detail: `${server} answered ${response.status}` }).parse(body);
-    throw new AppError(
-      response.status === 409 ? "conflict" : "unauthenticated",
-      detail,
-      hint === undefined ? {} : { hint },
-    );
-  }
-  const { name, certificate, authorities } = answer.parse(body);
-  return { server, name, keyPem, certificatePem: certificate, authoritiesPem: authorities };
+  const read: unknown = await response.json().catch(() => undefined);
+  if (response.ok) return schema.parse(read);
+  const { detail, hint } = problem.catch({ detail: `${server} answered ${response.status}` }).parse(read);
+  const code = statusCodes[response.status] ?? "unauthenticated";
+  throw new AppError(code, detail, hint === undefined ? {} : { hint });
 }
+
+const statusCodes: Record<number, ErrorCode> = { 409: "conflict", 429: "too-many" };
 
 /** What an agent says of its host when it joins. */
 export function hostDescription(): { hostname: string; macs: string[] } {

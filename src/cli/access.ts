@@ -2,29 +2,10 @@ import { z } from "zod";
 import { auditRecord, authorityView, whoami as whoamiSchema } from "../access/api.ts";
 import { AppError } from "../platform/errors.ts";
 import { defineCommand, defineGroup, outputFlag } from "./define.ts";
-import { connectLabd, removeIdentity, writeIdentity } from "./labd-connection.ts";
+import { connectLabd, removeIdentity } from "./labd-connection.ts";
 import { type Column, formatTime, print, printRecord, printRecords } from "./output.ts";
 import { approve, deny, endSession, sessions } from "./sessions.ts";
 import { outputFormat } from "./settings.ts";
-
-export const login = defineCommand({
-  summary: "make a key on this computer and have labd certify it",
-  example: "labctl login labd.example:8443 --token labctl_login_…",
-  args: {
-    server: { type: "positional", required: true, description: "labd's address" },
-    token: {
-      type: "string",
-      required: true,
-      description: "from labctl token create --kind login --user NAME",
-    },
-  },
-  run: async ({ server, token }) => {
-    const { certify, serverUrl } = await import("../agent/enrolment.client.ts");
-    const identity = await certify(serverUrl(server), "/api/v1/login", token, {});
-    writeIdentity(identity);
-    print(`logged in to ${identity.server} as ${identity.name}`);
-  },
-});
 
 export const logout = defineCommand({
   summary: "forget key and certificate of this user",

@@ -65,7 +65,7 @@ export const root: Group = defineGroup({
       summary: "tokens that enrol hosts, log users in, or let programs call",
       load: async () => (await import("./token.ts")).token,
     },
-    login: { summary: "let labd know this user", load: async () => (await import("./access.ts")).login },
+    login: { summary: "let labd know this user", load: async () => (await import("./login.ts")).login },
     logout: { summary: "forget labd's certificate", load: async () => (await import("./access.ts")).logout },
     whoami: { summary: "who you are to labd", load: async () => (await import("./access.ts")).whoami },
     auth: { summary: "users, and what they may do", load: async () => (await import("./access.ts")).auth },
