@@ -132,6 +132,7 @@ export function createAccessRoutes({
       ),
       async (context) => {
         const { actor } = context.var;
+        limits.take("tokens", actor.principal.name);
         const wanted = context.req.valid("json");
         // Whoever could give a token more than they have would have it themselves.
         if (wanted.kind !== "join") requireAdmin(context, "only an administrator makes login and api tokens");

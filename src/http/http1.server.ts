@@ -14,16 +14,45 @@ export interface Http1 {
   close(): void;
 }
 
-/** Milliseconds for the request's head, its body, and between two requests. */
-const limits = { head: 10_000, body: 60_000, idle: 60_000 };
+/** How long the other end may take, in milliseconds, and how much it may open. */
+export interface Http1Limits {
+  head: number;
+  body: number;
+  /** For our answer to be made and taken; what streams lifts it. */
+  answer: number;
+  /** Between two requests. */
+  idle: number;
+  /** For reading our refusal, by one whose body was not wanted whole. */
+  linger: number;
+  connections: number;
+  /** Of one address, by those who have not proven who they are. */
+  strangers: number;
+}
+
+export const http1Limits: Http1Limits = {
+  head: 10_000,
+  body: 60_000,
+  answer: 600_000,
+  idle: 60_000,
+  linger: 1_000,
+  connections: 10_000,
+  strangers: 256,
+};
+/** Bytes of a request's first line and its headers. */
 const maxHead = 16 * 1024;
-const maxConnections = 10_000;
 
 /**
  * HTTP/1.1 over connections somebody else accepted: only so does Bun tell who is at the other end. Its own time-outs
  * do not work on such connections, so the timers are ours.
  */
-export function createHttp1(app: Routes, upgrade: Upgrade, logger: Logger): Http1 {
+export function createHttp1(
+  app: Routes,
+  upgrade: Upgrade,
+  logger: Logger,
+  limits: Http1Limits = http1Limits,
+): Http1 {
+  const untimed = new WeakSet<Duplex>();
+  const strangers = new Map<string, number>();
   const peers = new WeakMap<object, PeerIdentity>();
   const timers = new WeakMap<object, ReturnType<typeof setTimeout>>();
   const open = new Set<Duplex>();
@@ -44,7 +73,10 @@ export function createHttp1(app: Routes, upgrade: Upgrade, logger: Logger): Http
       return app.fetch(request, {
         clientIp: peer.kind === "local" ? "" : peer.address,
         baseUrl: new URL(request.url).origin,
-        untimed: () => expire(incoming.socket, undefined),
+        untimed: () => {
+          untimed.add(incoming.socket);
+          expire(incoming.socket, undefined);
+        },
         peer,
       });
     },
@@ -55,12 +87,21 @@ export function createHttp1(app: Routes, upgrade: Upgrade, logger: Logger): Http
   const server = http.createServer({ maxHeaderSize: maxHead });
   server.on("request", (request, response) => {
     const { socket } = request;
-    expire(socket, limits.body);
+    let received = !hasBody(request);
+    expire(socket, received ? limits.answer : limits.body);
     // An upload that breaks off is the client's affair.
     request.on("error", () => {});
     response.on("error", () => {});
-    request.once("end", () => expire(socket, undefined));
-    response.once("close", () => expire(socket, limits.idle));
+    request.once("end", () => {
+      received = true;
+      // A body nobody reads ends only after the answer.
+      if (response.closed) expire(socket, limits.idle);
+      else if (!untimed.has(socket)) expire(socket, limits.answer);
+    });
+    response.once("close", () => {
+      untimed.delete(socket);
+      expire(socket, received ? limits.idle : limits.linger);
+    });
     listener(request, response).catch((error: unknown) => {
       logger.error("a request failed outside its handler", { error: String(error) });
       socket.destroy();
@@ -71,15 +112,32 @@ export function createHttp1(app: Routes, upgrade: Upgrade, logger: Logger): Http
     if (upgrade(request, socket, head, peerOf(socket))) return;
     socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
   });
-  server.on("clientError", (_, socket) => {
-    if (socket.writable)
-      socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+  server.on("clientError", (error, socket) => {
+    const overflow = "code" in error && error.code === "HPE_HEADER_OVERFLOW";
+    const status = overflow ? "431 Request Header Fields Too Large" : "400 Bad Request";
+    if (socket.writable) socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
     socket.destroy();
   });
 
+  /** Whether there is room for one more from there; counts it while it is open. */
+  function admit(socket: Duplex, peer: PeerIdentity): boolean {
+    if (open.size >= limits.connections) return false;
+    if (peer.kind !== "network") return true;
+    const { address } = peer;
+    const others = strangers.get(address) ?? 0;
+    if (others >= limits.strangers) return false;
+    strangers.set(address, others + 1);
+    socket.once("close", () => {
+      const left = (strangers.get(address) ?? 1) - 1;
+      if (left > 0) strangers.set(address, left);
+      else strangers.delete(address);
+    });
+    return true;
+  }
+
   return {
     accept(socket, peer) {
-      if (open.size >= maxConnections) {
+      if (!admit(socket, peer)) {
         socket.destroy();
         return;
       }
@@ -99,3 +157,6 @@ export function createHttp1(app: Routes, upgrade: Upgrade, logger: Logger): Http
     },
   };
 }
+
+const hasBody = ({ headers }: IncomingMessage) =>
+  headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;

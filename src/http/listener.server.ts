@@ -12,16 +12,22 @@ export interface Listener {
 
 /** Larger bodies are answered with 413 before a handler sees them. */
 const maxBody = 4 * 1024 * 1024;
-/** Seconds without a byte after which a connection is cut; handlers that stream lift it. */
+/** Seconds after which a connection is cut that sends nothing, or so slowly that it amounts to it; streams lift it. */
 const idleTimeout = 30;
 
 /** Serves `app` on one address of the lab network. */
-export function listenTcp(app: Routes, hostname: string, port: number, logger: Logger): Listener {
+export function listenTcp(
+  app: Routes,
+  hostname: string,
+  port: number,
+  logger: Logger,
+  idle = idleTimeout,
+): Listener {
   const server = guard(`${hostname}:${port}`, () =>
     Bun.serve({
       hostname,
       port,
-      idleTimeout,
+      idleTimeout: idle,
       maxRequestBodySize: maxBody,
       fetch(request, self) {
         return app.fetch(request, {

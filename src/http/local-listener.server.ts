@@ -5,7 +5,7 @@ import { dirname } from "node:path";
 import { AppError } from "../platform/errors.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { Routes } from "./app.ts";
-import { createHttp1, type Upgrade } from "./http1.server.ts";
+import { createHttp1, type Http1Limits, type Upgrade } from "./http1.server.ts";
 
 /** The group whose members administrate this host's appliance. */
 const group = "labctl";
@@ -18,6 +18,7 @@ export async function listenLocal(
   upgrade: Upgrade,
   path: string,
   logger: Logger,
+  limits?: Http1Limits,
 ): Promise<{ stop(): Promise<void> }> {
   mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
   if (await answers(path)) {
@@ -30,7 +31,7 @@ export async function listenLocal(
   const libc = dlopen("libc.so.6", {
     getsockopt: { args: ["i32", "i32", "i32", "ptr", "ptr"], returns: "i32" },
   });
-  const http1 = createHttp1(app, upgrade, logger);
+  const http1 = createHttp1(app, upgrade, logger, limits);
   const server = net.createServer((socket) => {
     const uid = uidOf(socket, libc.symbols.getsockopt);
     if (uid === undefined) socket.destroy();

@@ -1,5 +1,5 @@
 import type { Context } from "hono";
-import { type AppError, type ErrorCode, errorCodes, toAppError } from "../platform/errors.ts";
+import { AppError, type ErrorCode, errorCodes, toAppError } from "../platform/errors.ts";
 import type { Logger } from "../platform/logger.ts";
 
 /** RFC 9457, with our code and hint as extension members. */
@@ -28,7 +28,9 @@ export function toProblem(error: AppError): Problem {
 
 /** The one place where an error becomes an HTTP response. */
 export function problemResponse(thrown: unknown, context: Context, logger: Logger): Response {
-  const error = toAppError(thrown);
+  const error = brokeOff(thrown)
+    ? new AppError("invalid", "the request broke off before its end")
+    : toAppError(thrown);
   if (error.code === "internal") {
     logger.error("a request failed", {
       path: context.req.path,
@@ -46,4 +48,10 @@ export function problemResponse(thrown: unknown, context: Context, logger: Logge
       ...(retryAfter !== undefined && { "retry-after": String(retryAfter) }),
     },
   });
+}
+
+/** The other end went away, or did not keep to HTTP, while its body was read. */
+function brokeOff(thrown: unknown): boolean {
+  if (!(thrown instanceof Error)) return false;
+  return thrown.name === "AbortError" || ("code" in thrown && thrown.code === "ERR_STREAM_PREMATURE_CLOSE");
 }

@@ -37,11 +37,11 @@ export function createRateLimits(
       const left = Math.min(limit, bucket.left + ((now - bucket.at) / minute) * limit);
       // Re-inserting moves it to the end: the first of the map is the longest unseen.
       buckets.delete(key);
-      buckets.set(key, { left: Math.max(0, left - 1), at: now });
+      buckets.set(key, { left: left < 1 ? left : left - 1, at: now });
       if (buckets.size > remembered) buckets.delete(buckets.keys().next().value ?? "");
       if (left < 1) {
         refused(kind);
-        const retryAfter = Math.max(1, Math.ceil(((1 - left) * minute) / limit / 1000));
+        const retryAfter = Math.max(1, Math.ceil(((1 - left) * 60) / limit - 1e-6));
         throw new AppError("too-many", `more than ${limit} requests a minute`, {
           hint: `try again in ${retryAfter} s`,
           retryAfter,

@@ -2,7 +2,7 @@ import tls, { type TLSSocket } from "node:tls";
 import { AppError } from "../platform/errors.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { Routes } from "./app.ts";
-import { createHttp1, type Upgrade } from "./http1.server.ts";
+import { createHttp1, type Http1Limits, http1Limits, type Upgrade } from "./http1.server.ts";
 
 export interface TlsIdentity {
   keyPem: string;
@@ -32,8 +32,9 @@ export async function listenTls(
   at: { host: string; port: number },
   identity: TlsIdentity,
   logger: Logger,
+  limits: Http1Limits = http1Limits,
 ): Promise<TlsListener> {
-  const http1 = createHttp1(app, upgrade, logger);
+  const http1 = createHttp1(app, upgrade, logger, limits);
   const context = ({ keyPem, certificatePem, authoritiesPem }: TlsIdentity) => ({
     key: keyPem,
     cert: certificatePem,
@@ -54,6 +55,8 @@ export async function listenTls(
       http1.accept(socket, peerOf(socket));
     },
   );
+  // Those that are still shaking hands among them.
+  server.maxConnections = limits.connections;
   // The handshake's time-out reports, and leaves the socket open.
   server.on("tlsClientError", (_, socket) => socket.destroy());
   const { promise, resolve, reject } = Promise.withResolvers<void>();
