@@ -28,7 +28,8 @@ export const progressSchema = z.object({
   state: z.enum(["running", "done", "failed"]),
   message: z
     .string()
-    .transform((message) => message.slice(0, 4000))
+    // Shell scripts say "" where they have nothing to say.
+    .transform((message) => message.slice(0, 4000) || undefined)
     .optional(),
 });
 

@@ -37,6 +37,9 @@ export function debianBoot(context: RenderContext, system: OperatingSystem): Boo
       `preseed/url=${fileUrl(context, "preseed.cfg")}`,
       `netcfg/get_hostname=${context.spec.name}`,
       "interface=auto",
+      // Asked before the answers are there to be fetched, of a lab without a way out, or without a name server.
+      "netcfg/no_default_route=true",
+      "netcfg/get_nameservers=127.0.0.1",
       bootInterface(context),
       ...extraArgs(context),
     ],

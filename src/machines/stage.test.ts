@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { describeExpectation, durationsOf, expectations, type PastInstall } from "./expectation.ts";
 import { foldStages, type StageReport, stagesOf } from "./stage.ts";
+import { embeddedTemplates } from "./templates.client.ts";
 
 const reports = (...list: [seq: number, stage: string, outcome: StageReport["outcome"], at: number][]) =>
   list.map(([seq, stage, outcome, at]) => ({ seq, stage, outcome, at }));
@@ -12,6 +13,33 @@ test("every way to install names at least twelve stages, the last being its end"
     expect(new Set(stages).size).toBeGreaterThanOrEqual(12);
     expect(stages.at(-1)).toBe("installed");
   }
+});
+
+describe("the stages that templates report", () => {
+  const reported = (...paths: string[]) =>
+    paths.flatMap((path) =>
+      [...(embeddedTemplates[path] ?? "").matchAll(/^\s*bastion_stage ([\w-]+)/gm)].map(
+        ([, name]) => name ?? "",
+      ),
+    );
+
+  // What comes before the first script, and what bastion_installed says, frame them.
+  test.each([
+    ["kickstart", ["fedora/install.ks"]],
+    ["debian", ["debian/early.sh", "debian/partition.sh", "debian/late.sh"]],
+    ["image", ["image/install.sh"]],
+  ] as const)("%s: the model has them all, in their order", (family, paths) => {
+    expect(["boot", ...reported(...paths), "installed"]).toEqual([...stagesOf[family]]);
+  });
+
+  test("every template that reports stages is looked at above; what they share reports the first boot alone", () => {
+    const reporting = Object.keys(embeddedTemplates).filter((path) => reported(path).length > 0);
+    expect(reporting).toHaveLength(5);
+    const bodies = Object.values(embeddedTemplates).join("\n");
+    const spelled = [...bodies.matchAll(/"stage":"([a-z-]+)"/g)].map(([, name]) => name ?? "");
+    // Told by the installed system: no install waits for it.
+    expect(spelled).toEqual(["first-boot"]);
+  });
 });
 
 describe("foldStages", () => {

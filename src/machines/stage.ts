@@ -2,11 +2,44 @@ import type { OsFamily } from "./operating-systems.ts";
 
 export type StageOutcome = "running" | "done" | "failed";
 
+const minutes = 60_000;
+
 /**
- * The named stages of each way to install, in their order. Installers may report others: they are shown
- * where they come, and wait as long as `defaultStallMs`.
+ * Every stage an installer of ours reports, and how long it may be silent. Log lines count as a sign of life,
+ * so this is silence, not duration.
  */
-export const stagesOf: Record<OsFamily, readonly string[]> = {
+const stallMs = {
+  // The installer itself has to be loaded and started.
+  boot: 20 * minutes,
+  network: 10 * minutes,
+  hardware: 10 * minutes,
+  "disk-select": 5 * minutes,
+  // Discarding or zeroing a large rotating disk says nothing until it is done.
+  "disk-wipe": 60 * minutes,
+  partition: 30 * minutes,
+  "image-write": 20 * minutes,
+  "image-verify": 30 * minutes,
+  grow: 15 * minutes,
+  // A slow mirror, and Anaconda's dependency solving, are silent for long.
+  packages: 45 * minutes,
+  configure: 15 * minutes,
+  users: 15 * minutes,
+  "kubernetes-prerequisites": 15 * minutes,
+  bootloader: 15 * minutes,
+  "efi-boot-order": 15 * minutes,
+  // SELinux's labels are put on without a word.
+  labels: 30 * minutes,
+  verify: 15 * minutes,
+  reboot: 20 * minutes,
+  installed: 15 * minutes,
+} as const;
+type StageName = keyof typeof stallMs;
+
+/**
+ * The stages of each way to install, in the order its templates report them. A template of somebody's own may
+ * report others: they are shown where they come, and wait as long as `strangerStallMs`.
+ */
+export const stagesOf: Readonly<Record<OsFamily, readonly string[]>> = {
   kickstart: [
     "boot",
     "network",
@@ -18,8 +51,9 @@ export const stagesOf: Record<OsFamily, readonly string[]> = {
     "configure",
     "users",
     "kubernetes-prerequisites",
-    "bootloader",
     "efi-boot-order",
+    "bootloader",
+    "labels",
     "verify",
     "reboot",
     "installed",
@@ -49,8 +83,8 @@ export const stagesOf: Record<OsFamily, readonly string[]> = {
     "disk-wipe",
     "image-write",
     "image-verify",
-    "grow",
     "partition",
+    "grow",
     "configure",
     "users",
     "kubernetes-prerequisites",
@@ -60,31 +94,14 @@ export const stagesOf: Record<OsFamily, readonly string[]> = {
     "reboot",
     "installed",
   ],
-};
+} satisfies Record<OsFamily, readonly StageName[]>;
 
-const minutes = 60_000;
-const defaultStallMs = 15 * minutes;
+const strangerStallMs = 15 * minutes;
 
-/** How long a stage may be silent. Log lines count as a sign of life, so this is silence, not duration. */
-const stallMs: Record<string, number> = {
-  network: 10 * minutes,
-  hardware: 10 * minutes,
-  "disk-select": 5 * minutes,
-  // Discarding or zeroing a large rotating disk says nothing until it is done.
-  "disk-wipe": 60 * minutes,
-  partition: 30 * minutes,
-  "image-write": 20 * minutes,
-  "image-verify": 30 * minutes,
-  // A slow mirror, and Anaconda's dependency solving, are silent for long.
-  packages: 45 * minutes,
-  reboot: 20 * minutes,
-};
+/** How long an install may be silent in this stage, or before its first one. */
+export const stallAfterMs = (stage = "boot"): number => (isStage(stage) ? stallMs[stage] : strangerStallMs);
 
-/** Before the first stage: the installer itself has to be loaded and started. */
-const bootStallMs = 20 * minutes;
-
-export const stallAfterMs = (stage: string | undefined): number =>
-  stage === undefined || stage === "boot" ? bootStallMs : (stallMs[stage] ?? defaultStallMs);
+const isStage = (name: string): name is StageName => Object.hasOwn(stallMs, name);
 
 /** One report as it was accepted. */
 export interface StageReport {
