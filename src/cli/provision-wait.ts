@@ -76,6 +76,7 @@ export async function waitForInstall(
       hint: `labctl provision install ${before.mac} NAME --os …`,
     });
   }
+  let current = before.installId;
   const abort = new AbortController();
   const timer = timeoutMs === undefined ? undefined : setTimeout(() => abort.abort(), timeoutMs);
   const progress = createProgress(before, process.stderr.isTTY);
@@ -84,7 +85,14 @@ export async function waitForInstall(
     for await (const { event, data } of followEvents(client, path, abort.signal)) {
       if (event === "stage") progress.stage(stageEventSchema.parse(data));
       if (event !== "state") continue;
-      const { state, stage, reason } = stateEventSchema.parse(data);
+      const { state, stage, reason, installId } = stateEventSchema.parse(data);
+      if (state === "queued" || state === "installing") current = installId;
+      // It is what an earlier install left it as.
+      else if (state !== "forgotten" && installId !== current) {
+        throw new AppError("failed", `${machine}: the install was cancelled`, {
+          hint: `labctl provision show ${before.mac} tells what it is now`,
+        });
+      }
       if (state === "queued") progress.say("queued: waiting for its next network boot");
       if (state === "installed") {
         print(`${before.name ?? before.mac} is installed`);

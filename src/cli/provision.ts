@@ -16,6 +16,10 @@ export const provision = defineGroup({
       summary: "queue an install; the machine's next network boot starts it",
       load: async () => (await import("./provision-install.ts")).install,
     },
+    cancel: {
+      summary: "take a queued install back; the machine is what it was before",
+      load: async () => (await import("./provision-cancel.ts")).cancel,
+    },
     wait: {
       summary: "wait for an install to end, showing how it goes",
       load: async () => (await import("./provision-wait.ts")).wait,

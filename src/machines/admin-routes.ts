@@ -51,6 +51,9 @@ export function createMachineAdminRoutes(machines: Machines): Routes {
       const mac = readMac(word) ?? machines.find(word).mac;
       return context.json(toView(await machines.installs.queue(mac, spec, { replace })), 201);
     })
+    .post("/api/v1/machines/:machine/cancel", async (context) =>
+      context.json(toView(await machines.installs.cancel(named(context).mac))),
+    )
     .post("/api/v1/machines/:machine/boot-options", async (context) => {
       const options = await readBody(context, bootOptionsSchema);
       return context.json(toView(await machines.setBootOptions(named(context).mac, options)));

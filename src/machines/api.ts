@@ -105,7 +105,7 @@ const installSchema = z.object({
   queuedAt: time,
   startedAt: time.optional(),
   endedAt: time.optional(),
-  outcome: z.enum(["installed", "failed", "stalled", "replaced", "forgotten"]).optional(),
+  outcome: z.enum(["installed", "failed", "stalled", "replaced", "cancelled", "forgotten"]).optional(),
   reason: z.string().optional(),
 });
 

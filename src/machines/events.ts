@@ -15,6 +15,7 @@ export type MachineEvents = {
   /** Its hardware differs from the discovery before: sentences for people. */
   "machine.changed": { mac: Mac; at: number; changes: string[] };
   "install.queued": InstallFact;
+  "install.cancelled": InstallFact;
   "install.started": InstallFact;
   "install.stage-reached": InstallFact & { stage: string; outcome: StageOutcome; message?: string };
   "install.log-appended": { mac: Mac; installId: string; lines: number; at: number };

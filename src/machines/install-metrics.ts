@@ -52,6 +52,7 @@ export function measureInstalls(
   const ends = [
     bus.subscribe(name, "machine.discovered", ({ first }) => discoveries.add({ first: String(first) })),
     bus.subscribe(name, "install.queued", () => installs.add({ state: "queued" })),
+    bus.subscribe(name, "install.cancelled", () => installs.add({ state: "cancelled" })),
     bus.subscribe(name, "install.started", () => installs.add({ state: "started" })),
     bus.subscribe(name, "install.log-appended", (fact) => lines.add({}, fact.lines)),
     bus.subscribe(name, "install.stage-reached", ({ installId, stage, outcome, at }) => {

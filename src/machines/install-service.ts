@@ -2,15 +2,16 @@ import type { Clock } from "../platform/clock.ts";
 import { AppError } from "../platform/errors.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { Mac } from "../platform/mac.ts";
-import type { Store } from "../store/database.ts";
+import type { Queries, Store } from "../store/database.ts";
 import type { Discovery } from "./discovery-service.ts";
 import type { Enrolment } from "./enrolment.ts";
 import type { InstallSettings, RenderFor } from "./install-rendering.ts";
-import { insertInstall } from "./install-repository.ts";
+import { deleteTokens, findInstall, insertInstall } from "./install-repository.ts";
 import { type InstallSpec, parseInstallSpec } from "./install-spec.ts";
 import type { Machine } from "./machine.ts";
+import type { RestState } from "./model.ts";
 import type { Registry } from "./registry.ts";
-import { findByName, findMachine, insertMachine } from "./repository.ts";
+import { appendHistory, findByName, findMachine, insertMachine } from "./repository.ts";
 import { createInstallId } from "./token.ts";
 import type { Transitions } from "./transitions.ts";
 
@@ -20,6 +21,8 @@ export interface Installs {
    * @throws `invalid`, `conflict`: name, disk, image or template will not do, or the state does not allow it.
    */
   queue(mac: Mac, spec: Readonly<Record<string, unknown>>, options: { replace: boolean }): Promise<Machine>;
+  /** Takes a queued install back: the machine is what it was before. @throws `not-found`, `conflict`. */
+  cancel(mac: Mac): Promise<Machine>;
   /** @throws `not-found`, `conflict` while it installs. */
   forget(mac: Mac, options: { force: boolean }): Promise<void>;
 }
@@ -65,6 +68,12 @@ export function createInstalls({
     }
   }
 
+  function known(tx: Queries, mac: Mac): Machine {
+    const machine = findMachine(tx, registry.byMac(mac)?.mac ?? mac);
+    if (machine === undefined) throw new AppError("not-found", `${mac} is not known`);
+    return machine;
+  }
+
   return {
     async queue(mac, input, { replace }) {
       const spec = parseInstallSpec({ ...input, sshKeys: withKeys(input.sshKeys, settings.sshKeys) });
@@ -95,17 +104,39 @@ export function createInstalls({
       if (queued === undefined) throw new AppError("internal", `${primary} was queued and is not known`);
       return queued;
     },
-    async forget(mac, { force }) {
-      const primary = registry.byMac(mac)?.mac ?? mac;
+    async cancel(mac) {
       const step = await store.transaction((tx) => {
-        const machine = findMachine(tx, primary);
-        if (machine === undefined) throw new AppError("not-found", `${primary} is not known`);
+        const machine = known(tx, mac);
+        const before = machine.state.kind === "queued" ? machine.state.before : undefined;
+        const name = nameBefore(tx, machine, before);
+        const taken = transitions.take(tx, { ...machine, name }, { kind: "cancel" });
+        // What reported for it ended when it was queued; a restart must not bring it back.
+        if (before !== undefined && "installId" in before) deleteTokens(tx, before.installId);
+        appendHistory(tx, machine.mac, clock.now(), [`the queued install of ${machine.name} was cancelled`]);
+        return taken;
+      });
+      transitions.settle(step);
+      if (step.kind !== "moved") throw new AppError("internal", `${mac} was cancelled and is not known`);
+      logger.info("install cancelled", { mac: step.machine.mac });
+      return step.machine;
+    },
+    async forget(mac, { force }) {
+      const step = await store.transaction((tx) => {
+        const machine = known(tx, mac);
         return transitions.take(tx, machine, { kind: "forget", force });
       });
       transitions.settle(step);
-      logger.info("machine forgotten", { mac: primary });
+      logger.info("machine forgotten", { mac });
     },
   };
+}
+
+/** The name of the install it goes back to, unless another machine took it meanwhile; none where there was none. */
+function nameBefore(tx: Queries, machine: Machine, before: RestState | undefined): string | undefined {
+  if (before === undefined) return machine.name;
+  const name = "installId" in before ? findInstall(tx, before.installId)?.spec.name : undefined;
+  const holder = name === undefined ? undefined : findByName(tx, name);
+  return holder === undefined || holder === machine.mac ? name : machine.name;
 }
 
 /** The keys of one install and those of all; what is no list is left for the schema to refuse. */

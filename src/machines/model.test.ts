@@ -6,7 +6,7 @@ import { stallAfterMs } from "./stage.ts";
 const minute = 60_000;
 const at = 1_000_000;
 const discovered: MachineState = { kind: "discovered", since: 1 };
-const queued: MachineState = { kind: "queued", since: 2, installId: "i1" };
+const queued: MachineState = { kind: "queued", since: 2, installId: "i1", before: discovered };
 const installing: MachineState = {
   kind: "installing",
   since: 3,
@@ -78,6 +78,40 @@ describe("decide", () => {
       installing: "queued install-ended:i1:replaced install-queued:i2",
       installed: "queued install-queued:i2",
     });
+  });
+
+  test("only a queued install is cancelled", () => {
+    expect(table({ kind: "cancel" })).toEqual({
+      unknown: "refuse",
+      discovered: "refuse",
+      queued: "discovered install-ended:i1:cancelled",
+      installing: "refuse",
+      installed: "refuse",
+      failed: "refuse",
+      stalled: "refuse",
+    });
+    expect(decide(installing, { kind: "cancel" }, at)).toMatchObject({
+      hint: expect.stringContaining("switch the machine off"),
+    });
+  });
+
+  test("cancelled, a machine is what it was before it was queued, however often that was", () => {
+    const queue = (state: MachineState | undefined, installId: string) => {
+      const decision = decide(state, { kind: "queue", installId, replace: true }, at);
+      return decision.kind === "next" ? decision.state : undefined;
+    };
+    const back = (state: MachineState | undefined) =>
+      decide(queue(queue(state, "i2"), "i3"), { kind: "cancel" }, at + 1);
+    for (const state of [discovered, installed, failed, stalled]) {
+      expect(back(state)).toEqual({
+        kind: "next",
+        state,
+        effects: [{ kind: "install-ended", installId: "i3", outcome: "cancelled" }],
+      });
+    }
+    expect(back(undefined)).toMatchObject({ state: { kind: "discovered", since: at } });
+    // Its disk was being written to: nobody may take it for what it was.
+    expect(back(installing)).toMatchObject({ state: { kind: "failed", installId: "i1", stage: "packages" } });
   });
 
   test("only a queued install is claimed, and by its own token", () => {

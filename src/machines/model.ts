@@ -4,8 +4,8 @@ import { type StageOutcome, stallAfterMs } from "./stage.ts";
 export type MachineState =
   /** It told what it is and waits for an order. */
   | { kind: "discovered"; since: number }
-  /** Its next network boot installs. */
-  | { kind: "queued"; since: number; installId: string }
+  /** Its next network boot installs; `before` is what it goes back to should that be cancelled. */
+  | { kind: "queued"; since: number; installId: string; before: RestState }
   /** Its install data was fetched; the one that fetched it reports. */
   | { kind: "installing"; since: number; installId: string; stage?: string; heardAt: number }
   | { kind: "installed"; since: number; installId: string }
@@ -13,10 +13,15 @@ export type MachineState =
   /** It reported nothing for longer than its stage allows. */
   | { kind: "stalled"; since: number; installId: string; stage?: string; heardAt: number };
 
+/** Where nothing is ordered and nothing runs. */
+export type RestState = Exclude<MachineState, { kind: "queued" | "installing" }>;
+
 export type MachineEvent =
   | { kind: "discovered" }
   /** `replace` agrees to lose an installed system, or an install that waits or runs. */
   | { kind: "queue"; installId: string; replace: boolean }
+  /** Takes a queued install back. */
+  | { kind: "cancel" }
   /** A valid token of this install fetched its data. */
   | { kind: "claim"; installId: string }
   | { kind: "report"; installId: string; stage: string; outcome: StageOutcome; message?: string }
@@ -33,7 +38,7 @@ export type Effect =
   | { kind: "install-resumed"; installId: string }
   | { kind: "install-ended"; installId: string; outcome: InstallOutcome; reason?: string };
 
-export type InstallOutcome = "installed" | "failed" | "stalled" | "replaced" | "forgotten";
+export type InstallOutcome = "installed" | "failed" | "stalled" | "replaced" | "cancelled" | "forgotten";
 
 export type Decision =
   /** `state` undefined: the record goes away. */
@@ -55,6 +60,8 @@ export function decide(state: MachineState | undefined, event: MachineEvent, now
         : { kind: "ignore", reason: `already ${state.kind}` };
     case "queue":
       return queue(state, event, now);
+    case "cancel":
+      return cancel(state);
     case "claim":
       return claim(state, event.installId, now);
     case "report":
@@ -71,7 +78,7 @@ function queue(
   { installId, replace }: { installId: string; replace: boolean },
   now: number,
 ): Decision {
-  const queued: MachineState = { kind: "queued", since: now, installId };
+  const queued: MachineState = { kind: "queued", since: now, installId, before: restOf(state, now) };
   const effects: Effect[] = [{ kind: "install-queued", installId }];
   switch (state?.kind) {
     case undefined:
@@ -95,6 +102,35 @@ function queue(
       if (!replace) return refuse("it is installed", "--replace gives up what is on its disk");
       return next(queued, effects);
   }
+}
+
+/** What a machine that is queued now would go back to. */
+function restOf(state: MachineState | undefined, now: number): RestState {
+  if (state === undefined) return { kind: "discovered", since: now };
+  switch (state.kind) {
+    case "queued":
+      return state.before;
+    case "installing": {
+      const { installId, stage } = state;
+      const reason = "it was given up for another install";
+      return { kind: "failed", since: now, installId, reason, ...(stage === undefined ? {} : { stage }) };
+    }
+    default:
+      return state;
+  }
+}
+
+function cancel(state: MachineState | undefined): Decision {
+  if (state?.kind === "queued") {
+    return next(state.before, [{ kind: "install-ended", installId: state.installId, outcome: "cancelled" }]);
+  }
+  if (state?.kind === "installing") {
+    return refuse(
+      "its install runs already, and its disk is being written to",
+      "let it end; or switch the machine off, and queue another install with --replace",
+    );
+  }
+  return refuse("no install is queued", "labctl provision list shows what is");
 }
 
 function claim(state: MachineState | undefined, installId: string, now: number): Decision {

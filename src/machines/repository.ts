@@ -4,7 +4,7 @@ import type { Queries } from "../store/database.ts";
 import { machineHistory, machineNics, machines } from "../store/schema/machines.ts";
 import type { MachineBootOptions } from "./boot-order.ts";
 import type { Machine, Summary } from "./machine.ts";
-import type { MachineState } from "./model.ts";
+import type { MachineState, RestState } from "./model.ts";
 
 type MachineRow = typeof machines.$inferSelect;
 
@@ -38,6 +38,7 @@ const columns = {
   stage: machines.stage,
   reason: machines.reason,
   heardAt: machines.heardAt,
+  beforeQueued: machines.beforeQueued,
   firstSeenAt: machines.firstSeenAt,
   seenAt: machines.seenAt,
   uuid: machines.uuid,
@@ -110,7 +111,7 @@ export function nicsOfOthers(tx: Queries, mac: Mac, nics: readonly Mac[]): Set<s
 
 export function saveState(tx: Queries, mac: Mac, state: MachineState, name: string | undefined): void {
   tx.update(machines)
-    .set({ ...stateColumns(state), ...(name === undefined ? {} : { name }) })
+    .set({ ...stateColumns(state), name: name ?? null })
     .where(eq(machines.mac, mac))
     .run();
 }
@@ -198,6 +199,7 @@ function stateColumns(state: MachineState) {
     stage: ("stage" in state ? state.stage : undefined) ?? null,
     reason: state.kind === "failed" ? state.reason : null,
     heardAt: "heardAt" in state ? state.heardAt : null,
+    beforeQueued: state.kind === "queued" ? JSON.stringify(state.before) : null,
   };
 }
 
@@ -225,9 +227,13 @@ function toState(row: Omit<MachineRow, "inventory">): MachineState {
   const stage = row.stage === null ? {} : { stage: row.stage };
   const heardAt = row.heardAt ?? since;
   switch (row.state) {
-    case "queued":
+    case "queued": {
+      // checked: written by stateColumns; rows of an older version have none
+      const before = JSON.parse(row.beforeQueued ?? "null") as RestState | null;
+      return { kind: "queued", since, installId, before: before ?? { kind: "discovered", since } };
+    }
     case "installed":
-      return { kind: row.state, since, installId };
+      return { kind: "installed", since, installId };
     case "installing":
     case "stalled":
       return { kind: row.state, since, installId, heardAt, ...stage };

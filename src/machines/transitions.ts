@@ -53,7 +53,9 @@ export function createTransitions({
         const { installId, outcome, reason } = effect;
         const stages = outcome === "installed" ? foldStages(logs.reportsOf(tx, installId)) : undefined;
         endInstall(tx, installId, { at: now, outcome, reason, durations: stages && durationsOf(stages) });
-        if (outcome === "replaced" || outcome === "forgotten") deleteTokens(tx, installId);
+        if (outcome === "replaced" || outcome === "cancelled" || outcome === "forgotten") {
+          deleteTokens(tx, installId);
+        }
         return;
       }
       case "install-queued":
@@ -118,6 +120,7 @@ function announce(bus: MachineBus, machine: Machine, effect: Effect, at: number)
       if (effect.outcome === "installed") bus.publish("install.finished", fact);
       else if (effect.outcome === "failed") bus.publish("install.failed", { ...fact, reason });
       else if (effect.outcome === "stalled") bus.publish("install.stalled", { ...fact, reason });
+      else if (effect.outcome === "cancelled") bus.publish("install.cancelled", fact);
       return;
     }
     case "install-resumed":

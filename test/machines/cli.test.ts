@@ -72,6 +72,24 @@ test.each([
   expect(result).toMatchObject({ code, err: expect.stringContaining(message) });
 });
 
+test("a queued install is cancelled by name, and whoever waits for it is told", async () => {
+  const mac = "52:54:00:00:02:0c";
+  await discover(mac);
+  await labctl("install", mac, "web12", "--os", "image:web");
+  const waiting = start("wait", "web12");
+  await Bun.sleep(400);
+  expect(await labctl("cancel", "web12")).toMatchObject({
+    code: 0,
+    out: `the queued install of web12 is cancelled: ${mac} is discovered, as before\n`,
+  });
+  expect(await waiting.exited).not.toBe(0);
+  expect(await new Response(waiting.stderr).text()).toContain("the install was cancelled");
+  expect(await labctl("cancel", mac)).toMatchObject({
+    code: 5,
+    err: expect.stringContaining("no install is queued"),
+  });
+});
+
 describe("wait", () => {
   test("ends with 0 when the machine is installed, having told its stages", async () => {
     const token = await room.startInstall("52:54:00:00:02:03", "good");

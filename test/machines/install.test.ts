@@ -252,6 +252,13 @@ describe("reports", () => {
     expect(names.slice(0, 3)).toEqual(["install.queued", "install.started", "install.finished"]);
   });
 
+  test("a stage that says nothing has no message", async () => {
+    await room.queue();
+    const token = await room.start();
+    await room.progress(token, 1, "hardware", "running", "");
+    expect(room.machines.logs.view(room.machines.find(mac)).stages[0]?.message).toBeUndefined();
+  });
+
   test("a report sent twice counts once", async () => {
     await room.queue();
     const token = await room.start();
@@ -359,6 +366,49 @@ describe("stalling", () => {
     await check();
     expect(await state()).toBe("installing");
     expect((await room.progress(token, 2, "partition")).status).toBe(200);
+  });
+});
+
+describe("cancelling", () => {
+  const cancel = () => room.order(`/api/v1/machines/${mac}/cancel`, { method: "POST" });
+
+  test("a queued install is taken back: no token of it is good, and the machine is as it was discovered", async () => {
+    await room.discover();
+    await room.queue();
+    const token = await room.boot();
+    expect(await (await cancel()).json()).toMatchObject({ state: "discovered" });
+    expect(room.events.at(-1)?.[0]).toBe("install.cancelled");
+    expect((await room.ask(`/install/${token}/install.sh`)).status).toBe(404);
+    await room.restart();
+    const machine = room.machines.find(mac);
+    expect(machine).toMatchObject({ state: { kind: "discovered" } });
+    expect(machine.name).toBeUndefined();
+    expect(room.machines.installsOf(mac)).toMatchObject([{ outcome: "cancelled" }]);
+    expect(room.machines.historyOf(mac)[0]?.what).toBe("the queued install of node1 was cancelled");
+  });
+
+  test("an installed machine is installed again, under the name it has there, also after a restart", async () => {
+    await room.queue();
+    const token = await room.start();
+    await room.progress(token, 1, "installed", "done");
+    const before = room.machines.find(mac).state;
+    await room.queue({ name: "other" }, true);
+    await room.restart();
+    expect((await cancel()).status).toBe(200);
+    for (let round = 0; round < 2; round++) {
+      expect(room.machines.find("node1").state).toEqual(before);
+      expect((await room.progress(token, 2, "installed", "failed")).status).toBe(401);
+      await room.restart();
+    }
+  });
+
+  test("one that runs is not, and it is said why; nor one that nobody queued", async () => {
+    await room.queue();
+    await room.start();
+    const refused = await cancel();
+    expect(refused.status).toBe(409);
+    expect(await refused.text()).toContain("switch the machine off");
+    expect(await state()).toBe("installing");
   });
 });
 

@@ -11,6 +11,7 @@ export const machines = sqliteTable("machines", {
   stage: text("stage"),
   reason: text("reason"),
   heardAt: integer("heard_at"),
+  beforeQueued: text("before_queued"),
   firstSeenAt: integer("first_seen_at").notNull(),
   seenAt: integer("seen_at").notNull(),
   uuid: text("uuid"),
