@@ -42,7 +42,7 @@ const mayImport: Record<string, readonly string[]> = {
   access: ["access", "vault", "store", "platform", "protocols", "http"],
   vault: ["vault", "store", "platform"],
   machines: ["machines", "images", "access", "store", "platform", "protocols", "http"],
-  images: ["images", "store", "platform", "protocols", "http"],
+  images: ["images", "access", "store", "platform", "protocols", "http"],
   boot: ["boot", "machines", "images", "store", "platform", "protocols", "http"],
   firmware: ["firmware", "platform", "protocols"],
   fleet: ["fleet", "access", "machines", "store", "platform", "protocols", "http"],

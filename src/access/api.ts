@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { pageQuery } from "../http/page.ts";
 import { grantSchema, subjectName } from "./directory.ts";
 import { joinScope } from "./token.ts";
 
@@ -78,15 +79,17 @@ export const auditRecord = z.object({
   requestId: z.string(),
   hash: z.string(),
 });
-export const auditQuery = z.object({
+export const auditQuery = pageQuery.extend({
   actor: z.string().max(100).optional(),
   action: z.string().max(100).optional(),
   resource: z.string().max(200).optional(),
   result: z.enum(["allowed", "refused", "failed"]).optional(),
   since: z.coerce.number().optional(),
   until: z.coerce.number().optional(),
-  cursor: z.coerce.number().optional(),
-  limit: z.coerce.number().int().min(1).max(1000).default(100),
+  cursor: z
+    .string()
+    .regex(/^\d{1,15}$/, "must be a page's 'next'")
+    .optional(),
 });
 
 export const loginRequest = z.strictObject({ token: z.string().max(300), csr: z.string().max(10_000) });

@@ -1,20 +1,10 @@
 import { z } from "@hono/zod-openapi";
 import { createApi, type Gate, guardedRoute, openRoute } from "../http/gate.ts";
+import { body, json, named, nothing } from "../http/route-parts.ts";
 import type { Store } from "../store/database.ts";
-import {
-  auditQuery,
-  auditRecord,
-  authorityView,
-  binding,
-  newRole,
-  newUser,
-  roleView,
-  userView,
-} from "./api.ts";
-import type { AuditLog } from "./audit-log.ts";
+import { authorityView, binding, newRole, newUser, roleView, userView } from "./api.ts";
 import type { Authority } from "./authority.ts";
 import type { Directory } from "./directory.ts";
-import { body, json, named, nothing } from "./route-parts.ts";
 import type { Sessions } from "./session-service.ts";
 
 export interface GovernanceRoutesDeps {
@@ -22,17 +12,15 @@ export interface GovernanceRoutesDeps {
   store: Store;
   authority: Authority;
   directory: Directory;
-  audit: AuditLog;
   sessions: Sessions;
 }
 
-/** Users, groups and roles, the certificate authority, and what was done with them. */
+/** Users, groups and roles, and the certificate authority. */
 export function createGovernanceRoutes({
   gate,
   store,
   authority,
   directory,
-  audit,
   sessions,
 }: GovernanceRoutesDeps) {
   const audited = { audited: true };
@@ -210,61 +198,7 @@ export function createGovernanceRoutes({
         await authority.rotate(context.var.actor);
         return context.body(null, 204);
       },
-    )
-    .openapi(
-      guardedRoute(gate, "audit:read", {
-        method: "get",
-        path: "/api/v1/audit",
-        summary: "What was done, newest first",
-        request: { query: auditQuery },
-        responses: json(z.object({ items: z.array(auditRecord), cursor: z.number().optional() }), "Records"),
-      }),
-      async (context) => {
-        const { cursor, ...filter } = context.req.valid("query");
-        const items = await audit.list({ ...filter, ...(cursor !== undefined && { before: cursor }) });
-        const last = items.length === filter.limit ? items.at(-1)?.seq : undefined;
-        return context.json({ items, ...(last !== undefined && { cursor: last }) }, 200);
-      },
-    )
-    .openapi(
-      guardedRoute(gate, "audit:read", {
-        method: "get",
-        path: "/api/v1/audit/verify",
-        summary: "Whether the chain of records is whole",
-        responses: json(
-          z.object({
-            whole: z.boolean(),
-            records: z.number().optional(),
-            seq: z.number().optional(),
-            because: z.string().optional(),
-          }),
-          "The verdict",
-        ),
-      }),
-      async (context) => context.json(await audit.verify(), 200),
-    )
-    .openapi(
-      guardedRoute(gate, "audit:read", {
-        method: "get",
-        path: "/api/v1/audit/export",
-        summary: "Every record, oldest first, a JSON object a line",
-        responses: {
-          200: { description: "JSON lines", content: { "application/x-ndjson": { schema: z.string() } } },
-        },
-      }),
-      (context) => {
-        context.env.untimed();
-        const records = audit.all();
-        const lines = new ReadableStream<Uint8Array>({
-          async pull(controller) {
-            const { value, done } = await records.next();
-            if (done) controller.close();
-            else controller.enqueue(new TextEncoder().encode(`${JSON.stringify(value)}\n`));
-          },
-          cancel: async () => void (await records.return(undefined)),
-        });
-        // checked: a stream is a body like any other; the schema can only say that its lines are text
-        return context.body(lines, 200, { "content-type": "application/x-ndjson" }) as never;
-      },
     );
 }
+
+export type GovernanceRoutes = ReturnType<typeof createGovernanceRoutes>;

@@ -19,6 +19,15 @@ export interface Proof {
 /** Finds out who asks. A proof that does not hold is an error, never a fall back to somebody lesser. */
 export type Identify = (proof: Proof) => Promise<Principal>;
 
+/**
+ * Who asks where there is no control plane: the socket's mode lets in root and the group `labctl`, and both
+ * administrate this host.
+ */
+export const identifyLocal: Identify = async ({ localUser }) =>
+  localUser === undefined
+    ? anonymous
+    : { kind: "local", name: `local/${localUser}`, roles: roleNamed("admin") };
+
 const roleNamed = (name: string): readonly Role[] => seededRoles.filter((role) => role.name === name);
 /** What an agent may ask of labd besides its stream. */
 const agentRole: Role = {
@@ -72,10 +81,9 @@ export function createIdentify(
     return { kind: "user", name: subject, session, roles };
   }
 
-  return async ({ certificate, localUser, bearer, cookie }) => {
-    // The socket's mode lets in root and the group `labctl`: both administrate this host.
-    if (localUser !== undefined)
-      return { kind: "local", name: `local/${localUser}`, roles: roleNamed("admin") };
+  return async (proof) => {
+    const { certificate, localUser, bearer, cookie } = proof;
+    if (localUser !== undefined) return identifyLocal(proof);
     if (bearer !== undefined) return byToken(bearer);
     if (certificate !== undefined) return byCertificate(certificate);
     if (cookie !== undefined) return bySession(cookie);

@@ -1,14 +1,14 @@
 import { z } from "@hono/zod-openapi";
 import { type ApiEnv, createApi, type Gate, guardedRoute, openRoute } from "../http/gate.ts";
 import type { RateLimits } from "../http/rate-limits.ts";
+import { body, json, named, nothing } from "../http/route-parts.ts";
 import { AppError } from "../platform/errors.ts";
 import type { Store } from "../store/database.ts";
-import { certified, createdToken, loginRequest, newToken, tokenView, whoami } from "./api.ts";
+import { certified, createdToken, loginRequest, newToken, tokenView } from "./api.ts";
 import type { AuditLog } from "./audit-log.ts";
 import type { Authority } from "./authority.ts";
 import type { Directory } from "./directory.ts";
 import { decideAccess } from "./permissions.ts";
-import { body, json, named, nothing } from "./route-parts.ts";
 import type { TokenService } from "./token-service.ts";
 
 export interface AccessRoutesDeps {
@@ -21,7 +21,7 @@ export interface AccessRoutesDeps {
   limits: RateLimits;
 }
 
-/** Who you are, logging in, and tokens. */
+/** Logging in, and tokens. */
 export function createAccessRoutes({
   gate,
   store,
@@ -33,36 +33,6 @@ export function createAccessRoutes({
 }: AccessRoutesDeps) {
   const audited = { audited: true };
   return createApi()
-    .openapi(
-      openRoute("says only what the asker has proved itself", {
-        method: "get",
-        path: "/api/v1/whoami",
-        summary: "Who you are to labd",
-        responses: json(whoami, "You"),
-      }),
-      (context) => {
-        const { name, kind, session, roles } = context.var.actor.principal;
-        return context.json(
-          { name, kind, ...(session !== undefined && { session }), roles: roles.map((role) => role.name) },
-          200,
-        );
-      },
-    )
-    .openapi(
-      openRoute("answers for the asker's own roles alone", {
-        method: "get",
-        path: "/api/v1/can-i",
-        summary: "Whether you may do something",
-        request: {
-          query: z.object({ permission: z.string().regex(/^[a-z-]+:[a-z-]+$/, "must be resource:verb") }),
-        },
-        responses: json(z.object({ allowed: z.boolean(), because: z.string() }), "The decision"),
-      }),
-      (context) => {
-        const [resource = "", verb = ""] = context.req.valid("query").permission.split(":");
-        return context.json(decideAccess(context.var.actor.principal.roles, `${resource}:${verb}`), 200);
-      },
-    )
     .openapi(
       openRoute("needs a one-time login token; bounded by address", {
         method: "post",
@@ -174,6 +144,8 @@ export function createAccessRoutes({
       },
     );
 }
+
+export type AccessRoutes = ReturnType<typeof createAccessRoutes>;
 
 function requireAdmin(context: { var: ApiEnv["Variables"] }, message: string): void {
   if (decideAccess(context.var.actor.principal.roles, "users:create").allowed) return;

@@ -1,6 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import { createApi, openRoute } from "../http/gate.ts";
 import type { RateLimits } from "../http/rate-limits.ts";
+import { body, json, named, nothing } from "../http/route-parts.ts";
 import { AppError } from "../platform/errors.ts";
 import {
   deviceApproval,
@@ -15,7 +16,6 @@ import {
 import type { DeviceLogins } from "./device-login-service.ts";
 import { decideAccess } from "./permissions.ts";
 import type { Actor } from "./principal.ts";
-import { body, json, named, nothing } from "./route-parts.ts";
 import type { Sessions } from "./session-service.ts";
 
 export interface SessionRoutesDeps {

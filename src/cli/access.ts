@@ -2,7 +2,7 @@ import { z } from "zod";
 import { auditRecord, authorityView, whoami as whoamiSchema } from "../access/api.ts";
 import { AppError } from "../platform/errors.ts";
 import { defineCommand, defineGroup, outputFlag } from "./define.ts";
-import { connectLabd, removeIdentity } from "./labd-connection.ts";
+import { connect, removeIdentity } from "./labd-connection.ts";
 import { type Column, formatTime, print, printRecord, printRecords } from "./output.ts";
 import { approve, deny, endSession, sessions } from "./sessions.ts";
 import { outputFormat } from "./settings.ts";
@@ -20,7 +20,7 @@ export const whoami = defineCommand({
   args: outputFlag,
   run: async ({ output }) => {
     printRecord(
-      await connectLabd().get("/api/v1/whoami", whoamiSchema),
+      await connect().get("/api/v1/whoami", whoamiSchema),
       [
         { title: "NAME", value: (row) => row.name },
         { title: "ROLES", value: (row) => row.roles.join(", ") },
@@ -36,7 +36,7 @@ const canI = defineCommand({
   example: "labctl auth can-i servers:exec",
   args: { permission: { type: "positional", required: true, description: "resource:verb" } },
   run: async ({ permission }) => {
-    const decision = await connectLabd().get(
+    const decision = await connect().get(
       `/api/v1/can-i?permission=${encodeURIComponent(permission)}`,
       z.object({ allowed: z.boolean(), because: z.string() }),
     );
@@ -53,7 +53,7 @@ const grant = defineCommand({
     role: { type: "positional", required: true, description: "the role" },
   },
   run: async ({ subject, role }) => {
-    await connectLabd().send("PUT", "/api/v1/bindings", { ...subjectOf(subject), role });
+    await connect().send("PUT", "/api/v1/bindings", { ...subjectOf(subject), role });
     print(`${subject} holds ${role}`);
   },
 });
@@ -67,7 +67,7 @@ const withdraw = defineCommand({
   },
   run: async ({ subject, role }) => {
     const query = new URLSearchParams({ ...subjectOf(subject), role });
-    await connectLabd().delete(`/api/v1/bindings?${query}`);
+    await connect().delete(`/api/v1/bindings?${query}`);
     print(`${subject} does not hold ${role}`);
   },
 });
@@ -86,7 +86,7 @@ const addUser = defineCommand({
     role: { type: "string", description: "a role, as often as wanted" },
   },
   run: async ({ name }, { many }) => {
-    await connectLabd().send("POST", "/api/v1/users", { name, roles: many("role") });
+    await connect().send("POST", "/api/v1/users", { name, roles: many("role") });
     print(`user/${name}; let them in: labctl token create --kind login --user ${name} --expires 1h`);
   },
 });
@@ -96,7 +96,7 @@ const removeUser = defineCommand({
   example: "labctl auth remove-user alice",
   args: { name: { type: "positional", required: true, description: "the user's name" } },
   run: async ({ name }) => {
-    await connectLabd().delete(`/api/v1/users/${encodeURIComponent(name)}`);
+    await connect().delete(`/api/v1/users/${encodeURIComponent(name)}`);
     print(`user/${name} is removed`);
   },
 });
@@ -131,7 +131,7 @@ const show = defineCommand({
   example: "labctl ca show",
   args: outputFlag,
   run: async ({ output }) => {
-    const { items } = await connectLabd().get("/api/v1/ca", z.object({ items: z.array(authorityView) }));
+    const { items } = await connect().get("/api/v1/ca", z.object({ items: z.array(authorityView) }));
     printRecords(items, caColumns, outputFormat(output));
   },
 });
@@ -141,7 +141,7 @@ const rotate = defineCommand({
   example: "labctl ca rotate",
   args: {},
   run: async () => {
-    await connectLabd().send("POST", "/api/v1/ca/rotate", {});
+    await connect().send("POST", "/api/v1/ca/rotate", {});
     print("a new root signs from now on; agents move over by themselves");
   },
 });
@@ -150,7 +150,7 @@ const exportRoots = defineCommand({
   summary: "the trusted roots as PEM",
   example: "labctl ca export > labctl-ca.pem",
   args: {},
-  run: async () => print((await (await connectLabd().stream("/api/v1/ca.pem")).text()).trimEnd()),
+  run: async () => print((await (await connect().stream("/api/v1/ca.pem")).text()).trimEnd()),
 });
 
 export const ca = defineGroup({
@@ -188,7 +188,7 @@ const listAudit = defineCommand({
     const query = new URLSearchParams({ limit });
     for (const [key, value] of Object.entries({ actor, action, resource, result }))
       if (value !== undefined) query.set(key, value);
-    const { items } = await connectLabd().get(
+    const { items } = await connect().get(
       `/api/v1/audit?${query}`,
       z.object({ items: z.array(auditRecord) }),
     );
@@ -201,7 +201,7 @@ const verify = defineCommand({
   example: "labctl audit verify",
   args: {},
   run: async () => {
-    const verdict = await connectLabd().get(
+    const verdict = await connect().get(
       "/api/v1/audit/verify",
       z.object({ whole: z.boolean(), records: z.number().optional(), because: z.string().optional() }),
     );
@@ -215,7 +215,7 @@ const exportAudit = defineCommand({
   example: "labctl audit export > audit.jsonl",
   args: {},
   run: async () => {
-    const { body } = await connectLabd().stream("/api/v1/audit/export");
+    const { body } = await connect().stream("/api/v1/audit/export");
     if (body) for await (const chunk of body) process.stdout.write(chunk);
   },
 });

@@ -2,7 +2,7 @@ import { AppError } from "../platform/errors.ts";
 import { notifySystemd } from "../platform/notify.client.ts";
 import { createDaemonLogger } from "./daemon-logger.ts";
 import { defineCommand, defineGroup, outputFlag } from "./define.ts";
-import { connectLabd } from "./labd-connection.ts";
+import { connect } from "./labd-connection.ts";
 import { formatTime, print, printRecord } from "./output.ts";
 import { outputFormat } from "./settings.ts";
 import { waitForStop } from "./signals.ts";
@@ -132,7 +132,7 @@ const revoke = defineCommand({
   example: "labctl agent revoke node1 --because stolen",
   args: { ...serverArgument, because: { type: "string", default: "revoked", description: "for the audit" } },
   run: async ({ name, because }) => {
-    await connectLabd().send("POST", `/api/v1/servers/${encodeURIComponent(name)}/revoke`, { because });
+    await connect().send("POST", `/api/v1/servers/${encodeURIComponent(name)}/revoke`, { because });
     print(`server/${name} is revoked`);
   },
 });
@@ -142,7 +142,7 @@ const remove = defineCommand({
   example: "labctl agent remove node1",
   args: serverArgument,
   run: async ({ name }) => {
-    await connectLabd().delete(`/api/v1/servers/${encodeURIComponent(name)}`);
+    await connect().delete(`/api/v1/servers/${encodeURIComponent(name)}`);
     print(`server/${name} is removed`);
   },
 });

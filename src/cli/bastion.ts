@@ -8,10 +8,10 @@ const run = defineCommand({
   example: "labctl bastion run --config /etc/labctl/config.yaml",
   args: { config: { type: "string", description: "configuration file", valueHint: "FILE" } },
   run: async ({ config }) => {
-    const { startBastion } = await import("../roles/bastion.ts");
+    const { startBastionAlone } = await import("../roles/bastion-alone.ts");
     const { createDaemonLogger } = await import("./daemon-logger.ts");
     const settings = loadDaemonConfig(config);
-    const bastion = await startBastion(settings, createDaemonLogger(settings.logLevel));
+    const bastion = await startBastionAlone(settings, createDaemonLogger(settings.logLevel));
     notifySystemd("READY=1", process.env.NOTIFY_SOCKET);
     await waitForStop();
     notifySystemd("STOPPING=1", process.env.NOTIFY_SOCKET);

@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import type { Page } from "../http/page.ts";
 import { AppError, type ErrorCode, errorCodes } from "../platform/errors.ts";
 
 /** Talks to a running appliance; every answer is parsed by the schema the server shares. */
@@ -12,7 +13,7 @@ export interface Client {
   stream(
     path: string,
     options?: {
-      method?: "POST";
+      method?: "POST" | "PUT";
       headers?: Record<string, string>;
       body?: string | Uint8Array<ArrayBuffer>;
       signal?: AbortSignal;
@@ -64,6 +65,26 @@ export function createClient(target: Target): Client {
     },
     stream: (path, options = {}) => send(path, options, false),
   };
+}
+
+/** Every row of a list, page by page. */
+export async function readList<Row>(
+  client: Client,
+  path: string,
+  schema: z.ZodType<Page<Row>>,
+  query: Record<string, string | undefined> = {},
+): Promise<Row[]> {
+  const rows: Row[] = [];
+  let cursor: string | undefined;
+  do {
+    const wanted = new URLSearchParams({ limit: "1000" });
+    for (const [key, value] of Object.entries({ ...query, cursor }))
+      if (value !== undefined) wanted.set(key, value);
+    const { items, next }: Page<Row> = await client.get(`${path}?${wanted}`, schema);
+    rows.push(...items);
+    cursor = next;
+  } while (cursor !== undefined);
+  return rows;
 }
 
 async function parse<T>(response: Response, schema: z.ZodType<T>, path: string): Promise<T> {

@@ -4,7 +4,7 @@ import { commandSchema } from "../fleet/protocol.ts";
 import { readDuration } from "../platform/duration.ts";
 import { AppError } from "../platform/errors.ts";
 import { defineCommand } from "./define.ts";
-import { connectLabd, openCommand } from "./labd-connection.ts";
+import { connect, openCommand } from "./labd-connection.ts";
 import { note, visible } from "./output.ts";
 import { type RemoteExit, runRemote } from "./remote-command.ts";
 
@@ -69,7 +69,7 @@ const splitOnce = (text: string): [string, string] => {
 export async function resolveServers(target: string): Promise<string[]> {
   if (target.startsWith("server/")) return [target.slice("server/".length)];
   const selector = encodeURIComponent(target.replace(/^label\s+/, ""));
-  const { items } = await connectLabd().get(
+  const { items } = await connect().get(
     `/api/v1/servers?selector=${selector}`,
     z.object({ items: z.array(serverView) }),
   );

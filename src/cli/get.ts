@@ -4,7 +4,7 @@ import { type ServerView, serverView } from "../fleet/api.ts";
 import { AppError } from "../platform/errors.ts";
 import { nearest } from "../platform/nearest.ts";
 import { defineCommand, outputFlag } from "./define.ts";
-import { connectLabd } from "./labd-connection.ts";
+import { connect } from "./labd-connection.ts";
 import { type Column, formatAge, formatData, formatTable, formatTime, print } from "./output.ts";
 import { outputFormat } from "./settings.ts";
 
@@ -84,7 +84,7 @@ export const get = defineCommand({
       });
     }
     const format = outputFormat(output);
-    const client = connectLabd();
+    const client = connect();
     for (;;) {
       const { rows, table } = found.read(await client.get(found.path(selector), z.unknown()));
       if (watch === true && process.stdout.isTTY) process.stdout.write("\u001b[2J\u001b[H");

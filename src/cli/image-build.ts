@@ -6,8 +6,9 @@ import { AppError } from "../platform/errors.ts";
 import { defineCommand, outputFlag } from "./define.ts";
 import { imageColumns } from "./image-columns.ts";
 import { addImage, megabytes } from "./image-work.ts";
+import { connect } from "./labd-connection.ts";
 import { note, print, printRecord } from "./output.ts";
-import { connect, loadDaemonConfig, outputFormat } from "./settings.ts";
+import { loadDaemonConfig, outputFormat } from "./settings.ts";
 
 const host = process.arch === "arm64" ? "arm64" : "x86_64";
 

@@ -13,9 +13,14 @@ import type { Client } from "./client.ts";
 import { note } from "./output.ts";
 
 /** Asks for long work and shows how it comes along; answers with the image it ended in. */
-export async function follow(client: Client, path: string, body: unknown): Promise<Image> {
+export async function follow(
+  client: Client,
+  method: "POST" | "PUT",
+  path: string,
+  body: unknown,
+): Promise<Image> {
   const response = await client.stream(path, {
-    method: "POST",
+    method,
     headers: { "content-type": "application/json" },
     body: JSON.stringify(body),
   });
@@ -77,7 +82,7 @@ export async function addImage(client: Client, { name, file, ...wanted }: AddedF
         note(`handing over: ${megabytes(offset)} of ${megabytes(total)}`);
       }
     }
-    return await follow(client, `/api/v1/images/${encodeURIComponent(name)}`, { ...wanted, upload });
+    return await follow(client, "PUT", `/api/v1/images/${encodeURIComponent(name)}`, { ...wanted, upload });
   } finally {
     await source.close();
   }

@@ -1,10 +1,12 @@
 import { basename } from "node:path";
 import { imageListSchema } from "../images/model.ts";
+import { readList } from "./client.ts";
 import { defineCommand, defineGroup, outputFlag } from "./define.ts";
 import { imageColumns } from "./image-columns.ts";
 import { addImage, follow } from "./image-work.ts";
+import { connect } from "./labd-connection.ts";
 import { note, printRecord, printRecords } from "./output.ts";
-import { connect, outputFormat } from "./settings.ts";
+import { outputFormat } from "./settings.ts";
 
 const named = { name: { type: "positional", description: "the image's name", required: true } } as const;
 
@@ -13,7 +15,7 @@ const list = defineCommand({
   example: "labctl image list -o json",
   args: { ...outputFlag },
   async run({ output }) {
-    const { images } = await connect().get("/api/v1/images", imageListSchema);
+    const images = await readList(connect(), "/api/v1/images", imageListSchema);
     printRecords(images, imageColumns, outputFormat(output));
   },
 });
@@ -26,7 +28,11 @@ const pull = defineCommand({
     ...outputFlag,
   },
   async run({ os, output }) {
-    printRecord(await follow(connect(), "/api/v1/images/pull", { os }), imageColumns, outputFormat(output));
+    printRecord(
+      await follow(connect(), "POST", "/api/v1/images/pull", { os }),
+      imageColumns,
+      outputFormat(output),
+    );
   },
 });
 
@@ -55,7 +61,7 @@ const verify = defineCommand({
   args: { ...named, ...outputFlag },
   async run({ name, output }) {
     printRecord(
-      await follow(connect(), `/api/v1/images/${encodeURIComponent(name)}/verify`, {}),
+      await follow(connect(), "POST", `/api/v1/images/${encodeURIComponent(name)}/verify`, {}),
       imageColumns,
       outputFormat(output),
     );

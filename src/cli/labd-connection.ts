@@ -5,7 +5,7 @@ import { WebSocket } from "ws-node";
 import { z } from "zod";
 import { AppError } from "../platform/errors.ts";
 import { type Client, createClient, type Target } from "./client.ts";
-import { loadDaemonConfig } from "./settings.ts";
+import { loadClientConfig, loadDaemonConfig } from "./settings.ts";
 
 const identitySchema = z.object({
   server: z.url(),
@@ -34,16 +34,21 @@ export function writeIdentity(identity: Identity): void {
 
 export const removeIdentity = () => rmSync(identityPath(), { force: true });
 
-/** labd by the user's certificate, or, where there is none, the one on this host by its socket. */
-export function labdTarget(): Target {
-  return process.env.LABCTL_LABD_SOCKET ?? readIdentity() ?? loadDaemonConfig().labd.socket;
+/**
+ * Whom commands talk to: the socket `LABCTL_SOCKET` names, else the labd this user logged in to, else whatever runs on
+ * this host.
+ */
+export function currentTarget(): Target {
+  const { LABCTL_SOCKET: named } = process.env;
+  if (named !== undefined) return named;
+  return readIdentity() ?? loadClientConfig().socket ?? loadDaemonConfig().adminSocket;
 }
 
-export const connectLabd = (): Client => createClient(labdTarget());
+export const connect = (): Client => createClient(currentTarget());
 
 /** A WebSocket to labd for one command. */
 export function openCommand(server: string, kind: "exec" | "logs"): WebSocket {
-  const target = labdTarget();
+  const target = currentTarget();
   const path = `/api/v1/servers/${encodeURIComponent(server)}/${kind}`;
   if (typeof target === "string") return new WebSocket(`ws+unix://${target}:${path}`);
   return new WebSocket(`${target.server.replace(/^https/, "wss")}${path}`, {

@@ -1,7 +1,7 @@
 import { serverView } from "../fleet/api.ts";
 import { AppError } from "../platform/errors.ts";
 import { defineCommand, outputFlag } from "./define.ts";
-import { connectLabd } from "./labd-connection.ts";
+import { connect } from "./labd-connection.ts";
 import { formatAge, formatData, formatTime, print, printRecord } from "./output.ts";
 import { outputFormat } from "./settings.ts";
 
@@ -22,14 +22,14 @@ export const label = defineCommand({
     },
   },
   run: async ({ target, change }) => {
-    const { parseLabelChange } = await import("../fleet/selector.ts");
+    const { parseLabelChange } = await import("../access/selector.ts");
     const labels = Object.fromEntries(
       change
         .split(",")
         .map(parseLabelChange)
         .map(({ key, value }) => [key, value ?? null]),
     );
-    await connectLabd().send("PATCH", `/api/v1/servers/${serverIn(target)}/labels`, { labels });
+    await connect().send("PATCH", `/api/v1/servers/${serverIn(target)}/labels`, { labels });
     print(`${target} is labelled`);
   },
 });
@@ -39,7 +39,7 @@ export const describe = defineCommand({
   example: "labctl describe server/node1",
   args: { target: { type: "positional", required: true, description: "server/NAME" }, ...outputFlag },
   run: async ({ target, output }) => {
-    const server = await connectLabd().get(`/api/v1/servers/${serverIn(target)}`, serverView);
+    const server = await connect().get(`/api/v1/servers/${serverIn(target)}`, serverView);
     const format = outputFormat(output);
     printRecord(
       server,

@@ -1,8 +1,8 @@
 import { machineSchema } from "../machines/api.ts";
 import { defineCommand } from "./define.ts";
+import { connect } from "./labd-connection.ts";
 import { print } from "./output.ts";
 import { machineArgument, machinePath } from "./provision-list.ts";
-import { connect } from "./settings.ts";
 
 export const cancel = defineCommand({
   summary: "take a queued install back; the machine is what it was before",

@@ -1,7 +1,7 @@
 import { defineCommand } from "./define.ts";
+import { connect } from "./labd-connection.ts";
 import { print } from "./output.ts";
 import { machineArgument, machinePath } from "./provision-list.ts";
-import { connect } from "./settings.ts";
 
 export const forget = defineCommand({
   summary: "remove a machine's record, its queued install and its logs; its disks are not touched",

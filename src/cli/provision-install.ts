@@ -2,9 +2,10 @@ import { existsSync, readFileSync } from "node:fs";
 import { machineSchema } from "../machines/api.ts";
 import { AppError } from "../platform/errors.ts";
 import { defineCommand, outputFlag } from "./define.ts";
+import { connect } from "./labd-connection.ts";
 import { print, printRecord } from "./output.ts";
 import { machineArgument, machinePath } from "./provision-list.ts";
-import { connect, outputFormat, readYaml } from "./settings.ts";
+import { outputFormat, readYaml } from "./settings.ts";
 
 export const install = defineCommand({
   summary: "queue an install; the machine's next network boot starts it",

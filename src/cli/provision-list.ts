@@ -1,8 +1,10 @@
 import { type MachineView, machineListSchema } from "../machines/api.ts";
 import { formatDisk, formatMemory } from "../platform/size.ts";
+import { readList } from "./client.ts";
 import { defineCommand, outputFlag } from "./define.ts";
+import { connect } from "./labd-connection.ts";
 import { type Column, formatAge, note, printRecords } from "./output.ts";
-import { connect, outputFormat } from "./settings.ts";
+import { outputFormat } from "./settings.ts";
 
 export const machinePath = (machine: string) => `/api/v1/machines/${encodeURIComponent(machine)}`;
 
@@ -44,10 +46,9 @@ export const list = defineCommand({
   },
   run: async ({ state, output }) => {
     const format = outputFormat(output);
-    const { machines } = await connect().get("/api/v1/machines", machineListSchema);
-    const wanted = state === undefined ? machines : machines.filter((machine) => machine.state === state);
-    printRecords(wanted, columns, format);
-    if (wanted.length === 0 && format === "table") {
+    const machines = await readList(connect(), "/api/v1/machines", machineListSchema, { state });
+    printRecords(machines, columns, format);
+    if (machines.length === 0 && format === "table") {
       note("no machine yet: switch one on with network boot first; labctl doctor checks this side");
     }
   },

@@ -2,10 +2,11 @@ import type { z } from "zod";
 import { logEventSchema, machineLogsSchema, stageEventSchema } from "../machines/api.ts";
 import { AppError } from "../platform/errors.ts";
 import { defineCommand, outputFlag } from "./define.ts";
+import { connect } from "./labd-connection.ts";
 import { formatData, note, print, visible } from "./output.ts";
 import { followEvents } from "./provision-events.ts";
 import { machineArgument } from "./provision-list.ts";
-import { connect, outputFormat } from "./settings.ts";
+import { outputFormat } from "./settings.ts";
 
 type LogLine = z.output<typeof logEventSchema>;
 type StageEvent = z.output<typeof stageEventSchema>;

@@ -1,9 +1,10 @@
 import { machineSchema } from "../machines/api.ts";
 import { localBootMethods } from "../machines/boot-order.ts";
 import { defineCommand, outputFlag } from "./define.ts";
+import { connect } from "./labd-connection.ts";
 import { printRecord } from "./output.ts";
 import { machineArgument, machinePath } from "./provision-list.ts";
-import { connect, outputFormat } from "./settings.ts";
+import { outputFormat } from "./settings.ts";
 
 export const options = defineCommand({
   summary: "what one machine's firmware needs; without flags, what is set",

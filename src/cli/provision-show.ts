@@ -4,9 +4,10 @@ import { formatDuration } from "../platform/duration.ts";
 import { readMac } from "../platform/mac.ts";
 import { formatDisk, formatMemory } from "../platform/size.ts";
 import { defineCommand, outputFlag } from "./define.ts";
+import { connect } from "./labd-connection.ts";
 import { type Column, formatTable, formatTime, print, printRecord, visible } from "./output.ts";
 import { machineArgument, machinePath, stateDetail } from "./provision-list.ts";
-import { connect, outputFormat } from "./settings.ts";
+import { outputFormat } from "./settings.ts";
 
 const fields: Column<MachineDetail>[] = [
   { title: "MAC", value: ({ nics }) => nics.join(" ") },

@@ -9,10 +9,10 @@ import { formatDuration, readDuration } from "../platform/duration.ts";
 import { AppError } from "../platform/errors.ts";
 import type { Client } from "./client.ts";
 import { defineCommand } from "./define.ts";
+import { connect } from "./labd-connection.ts";
 import { note, print, visible } from "./output.ts";
 import { followEvents } from "./provision-events.ts";
 import { machineArgument, machinePath } from "./provision-list.ts";
-import { connect } from "./settings.ts";
 
 export const wait = defineCommand({
   summary: "wait for an install to end, showing how it goes; not 0 when it failed or stalled",

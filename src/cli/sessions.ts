@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { deviceRequest, sessionView } from "../access/api.ts";
 import { defineCommand, outputFlag } from "./define.ts";
-import { connectLabd } from "./labd-connection.ts";
+import { connect } from "./labd-connection.ts";
 import { type Column, formatTime, note, print, printRecords } from "./output.ts";
 import { outputFormat } from "./settings.ts";
 
@@ -20,7 +20,7 @@ export const sessions = defineCommand({
   example: "labctl auth sessions",
   args: outputFlag,
   run: async ({ output }) => {
-    const { items } = await connectLabd().get("/api/v1/sessions", z.object({ items: z.array(sessionView) }));
+    const { items } = await connect().get("/api/v1/sessions", z.object({ items: z.array(sessionView) }));
     printRecords(items, columns, outputFormat(output));
   },
 });
@@ -30,7 +30,7 @@ export const endSession = defineCommand({
   example: "labctl auth end-session 3fa94c01be",
   args: { id: { type: "positional", required: true, description: "from labctl auth sessions" } },
   run: async ({ id }) => {
-    await connectLabd().delete(`/api/v1/sessions/${encodeURIComponent(id)}`);
+    await connect().delete(`/api/v1/sessions/${encodeURIComponent(id)}`);
     print(`session ${id} has ended`);
   },
 });
@@ -46,7 +46,7 @@ export const approve = defineCommand({
     user: { type: "string", description: "the user it becomes; yourself when left out" },
   },
   run: async (args) => {
-    const client = connectLabd();
+    const client = connect();
     const { host, from } = await client.get(pathOf(args.code), deviceRequest);
     const { name } = await client.post(
       `${pathOf(args.code)}/approve`,
@@ -63,7 +63,7 @@ export const deny = defineCommand({
   example: "labctl auth deny BCDF-GHJK",
   args: { code },
   run: async (args) => {
-    await connectLabd().send("POST", `${pathOf(args.code)}/deny`, {});
+    await connect().send("POST", `${pathOf(args.code)}/deny`, {});
     print("it was turned away");
   },
 });

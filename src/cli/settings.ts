@@ -9,7 +9,6 @@ import {
   parseConfig,
 } from "../platform/config.ts";
 import { AppError } from "../platform/errors.ts";
-import { type Client, createClient } from "./client.ts";
 import type { OutputFormat } from "./output.ts";
 
 export const daemonConfigPath = () => process.env.LABCTL_CONFIG ?? "/etc/labctl/config.yaml";
@@ -37,8 +36,6 @@ export function loadClientConfig(): ClientConfig {
   const path = clientConfigPath();
   return parseConfig(clientConfigSchema, readYaml(path), path, process.env);
 }
-
-export const connect = (): Client => createClient(loadClientConfig().socket);
 
 /** The format a command prints in: its flag, else the user's configuration. */
 export function outputFormat(flag: OutputFormat | undefined): OutputFormat {

@@ -4,7 +4,7 @@ import { readDuration } from "../platform/duration.ts";
 import { AppError } from "../platform/errors.ts";
 import { parseMac } from "../platform/mac.ts";
 import { defineCommand, defineGroup, outputFlag } from "./define.ts";
-import { connectLabd } from "./labd-connection.ts";
+import { connect } from "./labd-connection.ts";
 import { type Column, formatData, formatTime, note, print, printRecords } from "./output.ts";
 import { outputFormat } from "./settings.ts";
 
@@ -54,7 +54,7 @@ const create = defineCommand({
       throw new AppError("usage", `--expires '${args.expires}' is not a duration`, {
         hint: "for example 1h or 7d",
       });
-    const created = await connectLabd().post(
+    const created = await connect().post(
       "/api/v1/tokens",
       {
         kind: args.kind,
@@ -86,7 +86,7 @@ const list = defineCommand({
   example: "labctl token list",
   args: outputFlag,
   run: async ({ output }) => {
-    const { items } = await connectLabd().get("/api/v1/tokens", z.object({ items: z.array(tokenView) }));
+    const { items } = await connect().get("/api/v1/tokens", z.object({ items: z.array(tokenView) }));
     printRecords(items, columns, outputFormat(output));
   },
 });
@@ -96,7 +96,7 @@ const revoke = defineCommand({
   example: "labctl token revoke 3fa94c01be",
   args: { id: { type: "positional", required: true, description: "from labctl token list" } },
   run: async ({ id }) => {
-    await connectLabd().delete(`/api/v1/tokens/${encodeURIComponent(id)}`);
+    await connect().delete(`/api/v1/tokens/${encodeURIComponent(id)}`);
     print(`token ${id} is revoked`);
   },
 });

@@ -1,6 +1,6 @@
 import { sessionLink } from "../access/api.ts";
 import { defineCommand } from "./define.ts";
-import { connectLabd, labdTarget } from "./labd-connection.ts";
+import { connect, currentTarget } from "./labd-connection.ts";
 import { note, print } from "./output.ts";
 
 export const ui = defineCommand({
@@ -10,8 +10,8 @@ export const ui = defineCommand({
     print: { type: "boolean", description: "only print the link, for a browser elsewhere" },
   },
   run: async (args) => {
-    const { address, path } = await connectLabd().post("/api/v1/sessions", {}, sessionLink);
-    const target = labdTarget();
+    const { address, path } = await connect().post("/api/v1/sessions", {}, sessionLink);
+    const target = currentTarget();
     // The address that works from here is the one this very request took.
     const link = `${typeof target === "string" ? address : target.server}${path}`;
     const screen = process.env.DISPLAY !== undefined || process.env.WAYLAND_DISPLAY !== undefined;

@@ -1,17 +1,12 @@
 import { z } from "@hono/zod-openapi";
 import { certified } from "../access/api.ts";
-import { decideAccess } from "../access/service.ts";
+import { decideAccess, parseSelector, selects } from "../access/service.ts";
 import { createApi, type Gate, guardedRoute, openRoute } from "../http/gate.ts";
+import { pageFrom, pageOf, pageQuery } from "../http/page.ts";
 import type { RateLimits } from "../http/rate-limits.ts";
+import { json, named, nothing } from "../http/route-parts.ts";
 import { enrolRequest, labelChange, serverView } from "./api.ts";
-import { parseSelector, selects } from "./selector.ts";
 import type { Fleet } from "./service.ts";
-
-const json = <Schema extends z.ZodType>(schema: Schema, description: string) => ({
-  200: { description, content: { "application/json": { schema } } },
-});
-const nothing = { 204: { description: "done" } } as const;
-const named = { params: z.object({ name: z.string().max(64) }) };
 
 /** Hosts: their list, their labels, how they join and leave. */
 export function createFleetRoutes(gate: Gate, fleet: Fleet, limits: RateLimits) {
@@ -47,22 +42,23 @@ export function createFleetRoutes(gate: Gate, fleet: Fleet, limits: RateLimits) 
           method: "get",
           path: "/api/v1/servers",
           summary: "Enrolled hosts",
-          request: { query: z.object({ selector: z.string().max(1000).default("") }) },
-          responses: json(z.object({ items: z.array(serverView) }), "Hosts you may see"),
+          request: { query: pageQuery.extend({ selector: z.string().max(1000).default("") }) },
+          responses: json(pageOf(serverView), "Hosts you may see"),
         },
         { list: true },
       ),
       (context) => {
-        const selector = parseSelector(context.req.valid("query").selector);
+        const { selector: text, ...wanted } = context.req.valid("query");
+        const selector = parseSelector(text);
         const { roles } = context.var.actor.principal;
-        const items = fleet
+        const visible = fleet
           .list()
           .filter(
             ({ labels }) => selects(selector, labels) && decideAccess(roles, "servers:read", labels).allowed,
-          )
-          // The whole inventory of every host is more than a list is asked for.
-          .map(({ facts: _, ...server }) => server);
-        return context.json({ items }, 200);
+          );
+        const { items, next } = pageFrom(visible, (server) => server.name, wanted);
+        // The whole inventory of every host is more than a list is asked for.
+        return context.json({ items: items.map(({ facts: _, ...server }) => server), next }, 200);
       },
     )
     .openapi(
@@ -158,3 +154,5 @@ export function createFleetRoutes(gate: Gate, fleet: Fleet, limits: RateLimits) 
       },
     );
 }
+
+export type FleetRoutes = ReturnType<typeof createFleetRoutes>;

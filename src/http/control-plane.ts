@@ -10,10 +10,13 @@ import { problemResponse } from "./problem.ts";
 
 const maxBody = 2 << 20;
 
-/** labd's API: every route behind the gate, described by the schemas that check it. */
+/** The routes of rooms, each behind the gate. */
+export type Rooms = readonly OpenAPIHono<ApiEnv>[];
+
+/** The API of a control plane or a bastion: every route behind the gate, described by the schemas that check it. */
 export function createControlPlane(
   gate: Gate,
-  rooms: readonly OpenAPIHono<ApiEnv>[],
+  rooms: Rooms,
   status: Routes,
   logger: Logger,
   countRequests: MiddlewareHandler,

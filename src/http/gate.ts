@@ -33,6 +33,8 @@ export interface Gate {
   readonly identify: MiddlewareHandler<ApiEnv>;
   /** Lets through who may; `list`: who may for some of what the handler will filter. Refusals are in the audit. */
   need(permission: Permission, options?: NeedOptions): MiddlewareHandler<ApiEnv>;
+  /** As `need`, of what only the handler knows: something the request's body names. @throws `forbidden`. */
+  require(actor: Actor, permission: Permission, on: Resource): Promise<void>;
 }
 
 export interface NeedOptions {
@@ -52,12 +54,24 @@ export interface GateDeps {
   audit: AuditLog;
   clock: Clock;
   limits: RateLimits;
-  /** Streams that a page's session opened end with it. */
-  sessions: Pick<Sessions, "watch">;
+  /** Streams that a page's session opened end with it; absent where there are no pages. */
+  sessions?: Pick<Sessions, "watch">;
   newId: () => string;
 }
 
+/** Requests that hand over a file, piece by piece. */
+const uploadPath = /^\/api\/v1\/images\/uploads\/./;
+
 export function createGate({ identify, audit, clock, limits, sessions, newId }: GateDeps): Gate {
+  async function refuse(actor: Actor, permission: Permission, on: Resource, because: string): Promise<never> {
+    await audit.record(actor, { action: permission, resource: on.name, result: "refused", detail: because });
+    throw actor.principal.kind === "anonymous"
+      ? new AppError("unauthenticated", "say who you are first", { hint: "labctl login SERVER" })
+      : new AppError("forbidden", `${actor.principal.name} may not ${permission} on ${on.name}: ${because}`, {
+          hint: `labctl auth can-i ${permission} shows what you may`,
+        });
+  }
+
   return {
     identify: async (context, next) => {
       const startedAt = clock.now();
@@ -67,10 +81,14 @@ export function createGate({ identify, audit, clock, limits, sessions, newId }: 
         limits.take("failed", from);
         throw error;
       });
-      limits.take("general", principal.kind === "anonymous" ? from : principal.name);
+      // This host's administrators come by no network, and could do worse than ask often.
+      if (context.env.peer?.kind !== "local") {
+        const who = principal.kind === "anonymous" ? from : principal.name;
+        limits.take(uploadPath.test(context.req.path) ? "uploads" : "general", who);
+      }
       context.set("actor", { principal, from, requestId: newId(), startedAt });
       await next();
-      if (principal.session?.startsWith("web/") && isStream(context.res)) {
+      if (sessions && principal.session?.startsWith("web/") && isStream(context.res)) {
         context.res = untilEnded(context.res, sessions, principal.session.slice("web/".length));
       }
     },
@@ -80,28 +98,17 @@ export function createGate({ identify, audit, clock, limits, sessions, newId }: 
         const { roles } = actor.principal;
         const on = resource?.(context) ?? { name: context.req.path };
         const decision = decideAccess(roles, permission, on.labels);
-        if (!(decision.allowed || (list && mayForSome(roles, permission)))) {
-          await audit.record(actor, {
-            action: permission,
-            resource: on.name,
-            result: "refused",
-            detail: decision.because,
-          });
-          throw actor.principal.kind === "anonymous"
-            ? new AppError("unauthenticated", "say who you are first", { hint: "labctl login SERVER" })
-            : new AppError(
-                "forbidden",
-                `${actor.principal.name} may not ${permission}: ${decision.because}`,
-                {
-                  hint: `labctl auth can-i ${permission} shows what you may`,
-                },
-              );
-        }
+        if (!(decision.allowed || (list && mayForSome(roles, permission))))
+          await refuse(actor, permission, on, decision.because);
         await next();
         if ((audited || quiet) && context.res.ok) return;
         const result = context.res.ok ? "allowed" : "failed";
         await audit.record(actor, { action: permission, resource: on.name, result });
       };
+    },
+    async require(actor, permission, on) {
+      const decision = decideAccess(actor.principal.roles, permission, on.labels);
+      if (!decision.allowed) await refuse(actor, permission, on, decision.because);
     },
   };
 }

@@ -1,11 +1,9 @@
-import { chmodSync, existsSync, mkdirSync, unlinkSync } from "node:fs";
-import { dirname } from "node:path";
 import { AppError } from "../platform/errors.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { Routes } from "./app.ts";
 
 export interface Listener {
-  /** The port that was bound; 0 on a Unix socket. */
+  /** The port that was bound. */
   readonly port: number;
   stop(): Promise<void>;
 }
@@ -40,43 +38,6 @@ export function listenTcp(
     }),
   );
   return { port: server.port ?? 0, stop: () => server.stop(true) };
-}
-
-/** Serves `app` on a Unix socket that root and the socket's group may use. */
-export async function listenUnix(app: Routes, path: string, logger: Logger): Promise<Listener> {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
-  if (await answers(path)) {
-    throw new AppError("conflict", `another appliance listens on ${path}`, {
-      hint: "stop it first: labctl init bastion standalone stop",
-    });
-  }
-  // What a killed process left behind.
-  if (existsSync(path)) unlinkSync(path);
-  const server = guard(path, () =>
-    Bun.serve({
-      unix: path,
-      // On a Unix socket `timeout(request, 0)` changes nothing, and a stream would be cut after 10 silent seconds.
-      // checked: the types forbid it beside `unix`, the runtime heeds it
-      idleTimeout: 60 as unknown as undefined,
-      maxRequestBodySize: maxBody,
-      fetch(request, self) {
-        return app.fetch(request, { clientIp: "", baseUrl: "", untimed: () => self.timeout(request, 0) });
-      },
-      error: (error) => failed(error, logger),
-    }),
-  );
-  chmodSync(path, 0o660);
-  return { port: 0, stop: () => server.stop(true) };
-}
-
-async function answers(path: string): Promise<boolean> {
-  if (!existsSync(path)) return false;
-  try {
-    await fetch("http://labctl/healthz", { unix: path, signal: AbortSignal.timeout(2000) });
-    return true;
-  } catch (error) {
-    return error instanceof Error && error.name === "TimeoutError";
-  }
 }
 
 function failed(error: unknown, logger: Logger): Response {

@@ -109,20 +109,6 @@ export function createOperationsRoutes(operations: Operations, gate: Gate) {
     );
 }
 
-/** The same without a gate, for a socket that lets in administrators alone. */
-export function createLocalOperations({ health, metrics }: Operations): Routes {
-  return new Hono<AppEnv>()
-    .get("/healthz", (context) => context.text("ok\n"))
-    .get("/health/live", (context) => context.json({ status: "ok" }))
-    .get("/health/ready", () => readiness(health))
-    .get("/health", async (context) => {
-      const { status, at } = await health.examine();
-      return context.json({ status, at });
-    })
-    .get("/health/detailed", async (context) => context.json(await health.examine()))
-    .get("/metrics", () => exposition(metrics));
-}
-
 /** The metrics alone, for a Prometheus inside the lab. */
 export const createMetricsRoutes = (metrics: Metrics): Routes =>
   new Hono<AppEnv>().get("/metrics", () => exposition(metrics));

@@ -8,9 +8,17 @@ export interface RateLimitSettings {
   tokens: number;
   /** Proofs that did not hold. */
   failed: number;
+  /** Pieces of files that are handed over. */
+  uploads: number;
 }
 
-export const defaultRateLimits: RateLimitSettings = { general: 100, enrol: 10, tokens: 20, failed: 10 };
+export const defaultRateLimits: RateLimitSettings = {
+  general: 100,
+  enrol: 10,
+  tokens: 20,
+  failed: 10,
+  uploads: 6000,
+};
 
 export interface RateLimits {
   /** @throws `too-many`. */

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { pageOf } from "../http/page.ts";
 
 /** Part of URLs and file names: no slash, no leading dot. */
 export const imageName = z
@@ -31,7 +32,7 @@ export const imageSchema = z.object({
 });
 export type Image = z.output<typeof imageSchema>;
 
-export const imageListSchema = z.object({ images: z.array(imageSchema) });
+export const imageListSchema = pageOf(imageSchema);
 
 /** How a long operation comes along; one JSON object a line, the last one `done` or `failed`. */
 export const progressSchema = z.discriminatedUnion("kind", [

@@ -1,43 +1,41 @@
 import { and, asc, eq } from "drizzle-orm";
-import type { Store } from "../store/database.ts";
+import type { Queries, Store } from "../store/database.ts";
 import { images } from "../store/schema/images.ts";
 import { type Image, imageFilesSchema } from "./model.ts";
 
 export interface ImageRepository {
   list(): Image[];
-  save(image: Image): Promise<void>;
-  /** Whether it was there. */
-  remove(kind: Image["kind"], name: string): Promise<boolean>;
+  /** `tell` writes of it in the same transaction. */
+  save(image: Image, tell: (tx: Queries) => Promise<void>): Promise<void>;
+  remove(kind: Image["kind"], name: string, tell: (tx: Queries) => Promise<void>): Promise<void>;
 }
 
 export function createImageRepository(store: Store): ImageRepository {
   return {
     list: () =>
       store.read.select().from(images).orderBy(asc(images.kind), asc(images.name)).all().map(toImage),
-    async save(image) {
+    async save(image, tell) {
       const row = {
         ...image,
         rawSize: image.rawSize ?? null,
         compression: image.compression ?? null,
         files: JSON.stringify(image.files),
       };
-      await store.transaction((tx) =>
-        tx
-          .insert(images)
+      await store.transaction(async (tx) => {
+        tx.insert(images)
           .values(row)
           .onConflictDoUpdate({ target: [images.kind, images.name], set: row })
-          .run(),
-      );
+          .run();
+        await tell(tx);
+      });
     },
-    remove: (kind, name) =>
-      store.transaction(
-        (tx) =>
-          tx
-            .delete(images)
-            .where(and(eq(images.kind, kind), eq(images.name, name)))
-            .returning({ name: images.name })
-            .all().length > 0,
-      ),
+    remove: (kind, name, tell) =>
+      store.transaction(async (tx) => {
+        tx.delete(images)
+          .where(and(eq(images.kind, kind), eq(images.name, name)))
+          .run();
+        await tell(tx);
+      }),
   };
 }
 

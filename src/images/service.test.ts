@@ -6,6 +6,8 @@ import { createServer, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import { createAuditLog } from "../access/audit-log.ts";
+import { anonymous } from "../access/service.ts";
 import { createManualClock } from "../platform/clock.ts";
 import { silentLogger } from "../platform/logger.ts";
 import { openStore, type Store } from "../store/database.ts";
@@ -19,6 +21,7 @@ let store: Store;
 let images: Images;
 let mirror: Server | undefined;
 const quiet = () => {};
+const actor = { principal: anonymous, from: "", requestId: "r1", startedAt: 0 };
 const signal = new AbortController().signal;
 
 function openImages(mirrors: Record<string, string> = {}): Images {
@@ -27,6 +30,7 @@ function openImages(mirrors: Record<string, string> = {}): Images {
     files: createImageFiles(join(directory, "images")),
     mirrors,
     clock: createManualClock(1000),
+    audit: createAuditLog(store, createManualClock(1000)),
     logger: silentLogger,
   });
 }
@@ -61,7 +65,7 @@ async function upload(bytes: Uint8Array): Promise<string> {
 }
 
 const add = async (name: string, bytes: Uint8Array, more: { sha256?: string; replace?: boolean } = {}) =>
-  images.add(name, { upload: await upload(bytes), source: "test", replace: false, ...more }, quiet);
+  images.add(actor, name, { upload: await upload(bytes), source: "test", replace: false, ...more }, quiet);
 
 const served = (name: string) => readFileSync(join(directory, "images/disks", name));
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
@@ -127,14 +131,14 @@ test("a name is taken until it is replaced, and a hostile one is refused", async
 
 test("verify proves a file, and names the one that changed", async () => {
   await add("web", disk());
-  await images.verify("web", quiet);
+  await images.verify(actor, "web", quiet);
   const bytes = served("web");
   bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
   writeFileSync(join(directory, "images/disks/web"), bytes);
-  await expect(images.verify("web", quiet)).rejects.toThrow("web is not what it was");
-  await images.remove("web");
+  await expect(images.verify(actor, "web", quiet)).rejects.toThrow("web is not what it was");
+  await images.remove(actor, "web");
   expect(existsSync(join(directory, "images/disks/web"))).toBe(false);
-  await expect(images.verify("web", quiet)).rejects.toThrow("there is no image");
+  await expect(images.verify(actor, "web", quiet)).rejects.toThrow("there is no image");
 });
 
 test("an upload goes on only from where it is", async () => {
@@ -177,26 +181,26 @@ async function serveMirror(options: { breaks?: number; tampered?: boolean } = {}
 
 test("pull proves the installer's files and puts them where they are served", async () => {
   const { files } = await serveMirror();
-  const image = await images.pull("debian-12", quiet, signal);
+  const image = await images.pull(actor, "debian-12", quiet, signal);
   expect(image.files.map(({ name }) => name)).toEqual(["initrd.gz", "linux"]);
   for (const [name, bytes] of Object.entries(files)) {
     expect(readFileSync(join(directory, "images/installers/debian-12", name))).toEqual(bytes);
   }
-  await images.verify("debian-12", quiet);
-  await images.pull("debian-12", quiet, signal);
+  await images.verify(actor, "debian-12", quiet);
+  await images.pull(actor, "debian-12", quiet, signal);
   expect(readdirSync(join(directory, "images/installers"))).toEqual(["debian-12"]);
 });
 
 test("a pull that breaks off goes on from where it was", async () => {
   const { files, ranges } = await serveMirror({ breaks: 2 });
-  await images.pull("debian-12", quiet, signal);
+  await images.pull(actor, "debian-12", quiet, signal);
   expect(ranges.filter((range) => range !== undefined).length).toBeGreaterThan(0);
   expect(readFileSync(join(directory, "images/installers/debian-12/linux"))).toEqual(files.linux);
 });
 
 test("a file the checksums do not speak for is refused and never served", async () => {
   await serveMirror({ tampered: true });
-  await expect(images.pull("debian-12", quiet, signal)).rejects.toThrow(
+  await expect(images.pull(actor, "debian-12", quiet, signal)).rejects.toThrow(
     "not the file its distribution signed for",
   );
   expect(existsSync(join(directory, "images/installers/debian-12"))).toBe(false);
@@ -204,5 +208,5 @@ test("a file the checksums do not speak for is refused and never served", async 
 });
 
 test("without a mirror, a pull says which key names one", async () => {
-  await expect(images.pull("fedora-42", quiet, signal)).rejects.toThrow("no mirror is set for fedora");
+  await expect(images.pull(actor, "fedora-42", quiet, signal)).rejects.toThrow("no mirror is set for fedora");
 });

@@ -1,6 +1,8 @@
+import type { Actor, AuditLog } from "../access/service.ts";
 import type { Clock } from "../platform/clock.ts";
-import { AppError } from "../platform/errors.ts";
+import { AppError, toAppError } from "../platform/errors.ts";
 import type { Logger } from "../platform/logger.ts";
+import type { Queries } from "../store/database.ts";
 import { type Image, type ImageFile, imageName, type Report } from "./model.ts";
 import type { ImageRepository } from "./repository.ts";
 
@@ -28,18 +30,21 @@ export interface ImageFiles {
 }
 
 export interface Images {
+  /** In the order of kind and name. */
   list(): Image[];
+  /** @throws `not-found`. */
+  named(name: string): Image;
   /** A disk image, as an install wants it; `undefined` when the catalogue has none of that name. */
   find(name: string): InstallableImage | undefined;
   beginUpload(): Promise<string>;
   appendUpload(upload: string, offset: number, piece: Uint8Array): Promise<number>;
   /** Makes an upload an image. @throws `conflict` for a name that is taken, unless `replace`. */
-  add(name: string, wanted: AddImage, report: Report): Promise<Image>;
+  add(actor: Actor, name: string, wanted: AddImage, report: Report): Promise<Image>;
   /** Fetches a distribution's network installer; again, to refresh it. */
-  pull(os: string, report: Report, signal: AbortSignal): Promise<Image>;
+  pull(actor: Actor, os: string, report: Report, signal: AbortSignal): Promise<Image>;
   /** Reads the files and compares. @throws `failed`, naming the file that is not what it was. */
-  verify(name: string, report: Report): Promise<Image>;
-  remove(name: string): Promise<void>;
+  verify(actor: Actor, name: string, report: Report): Promise<Image>;
+  remove(actor: Actor, name: string): Promise<void>;
 }
 
 export interface AddImage {
@@ -63,24 +68,37 @@ export interface ImagesDeps {
   /** `install.mirrors`, completed by what the host knows. */
   mirrors: Record<string, string>;
   clock: Clock;
+  audit: AuditLog;
   logger: Logger;
 }
 
-export function createImages({ repository, files, mirrors, clock, logger }: ImagesDeps): Images {
+export function createImages({ repository, files, mirrors, clock, audit, logger }: ImagesDeps): Images {
   /** Names under work: two commands at once would write the same files. */
   const busy = new Set<string>();
 
-  async function alone<T>(name: string, work: () => Promise<T>): Promise<T> {
-    if (busy.has(name)) {
-      throw new AppError("conflict", `another command is working on '${name}'`, {
-        hint: "wait for it to end",
-      });
-    }
-    busy.add(name);
+  /** Does `work` on an image nobody else works on; `work` tells the audit when it is done, this when it fails. */
+  async function alone<T>(
+    actor: Actor,
+    action: string,
+    name: string,
+    work: (tell: (tx: Queries) => Promise<void>) => Promise<T>,
+  ): Promise<T> {
+    const resource = `image/${name}`;
     try {
-      return await work();
-    } finally {
-      busy.delete(name);
+      if (busy.has(name)) {
+        throw new AppError("conflict", `another command is working on '${name}'`, {
+          hint: "wait for it to end",
+        });
+      }
+      busy.add(name);
+      try {
+        return await work((tx) => audit.append(tx, actor, { action, resource }));
+      } finally {
+        busy.delete(name);
+      }
+    } catch (error) {
+      await audit.record(actor, { action, resource, result: "failed", detail: toAppError(error).message });
+      throw error;
     }
   }
 
@@ -94,6 +112,7 @@ export function createImages({ repository, files, mirrors, clock, logger }: Imag
 
   return {
     list: () => repository.list(),
+    named,
     find(name) {
       const image = repository.list().find((one) => one.kind === "disk" && one.name === name);
       if (image === undefined) return undefined;
@@ -102,8 +121,8 @@ export function createImages({ repository, files, mirrors, clock, logger }: Imag
     },
     beginUpload: () => files.beginUpload(),
     appendUpload: (upload, offset, piece) => files.appendUpload(upload, offset, piece),
-    add: (word, wanted, report) =>
-      alone(word, async () => {
+    add: (actor, word, wanted, report) =>
+      alone(actor, "images:add", word, async (tell) => {
         const name = checkName(word);
         if (!wanted.replace && repository.list().some((one) => one.kind === "disk" && one.name === name)) {
           throw new AppError("conflict", `there is an image '${name}' already`, {
@@ -119,12 +138,12 @@ export function createImages({ repository, files, mirrors, clock, logger }: Imag
           addedAt: clock.now(),
           files: [],
         };
-        await repository.save(image);
+        await repository.save(image, tell);
         logger.info("image added", { image: name, size: image.size, source: wanted.source });
         return image;
       }),
-    pull: (os, report, signal) =>
-      alone(os, async () => {
+    pull: (actor, os, report, signal) =>
+      alone(actor, "images:pull", os, async (tell) => {
         const fetched = await files.fetchInstaller(os, mirrors, report, signal);
         const image: Image = {
           name: os,
@@ -135,12 +154,12 @@ export function createImages({ repository, files, mirrors, clock, logger }: Imag
           addedAt: clock.now(),
           files: fetched.files,
         };
-        await repository.save(image);
+        await repository.save(image, tell);
         logger.info("installer fetched", { os, source: fetched.source });
         return image;
       }),
-    verify: (name, report) =>
-      alone(name, async () => {
+    verify: (actor, name, report) =>
+      alone(actor, "images:verify", name, async () => {
         const image = named(name);
         const check = (file: string, wanted: ImageFile, found: { sha256: string; size: number }) => {
           if (found.sha256 === wanted.sha256 && found.size === wanted.size) return;
@@ -152,13 +171,14 @@ export function createImages({ repository, files, mirrors, clock, logger }: Imag
           check(`${name}/${file.name}`, file, await files.hashInstaller(name, file.name, report));
         }
         if (image.kind === "disk") check(name, image, await files.hashDisk(name, report));
+        await audit.record(actor, { action: "images:verify", resource: `image/${name}` });
         return image;
       }),
-    remove: (name) =>
-      alone(name, async () => {
+    remove: (actor, name) =>
+      alone(actor, "images:remove", name, async (tell) => {
         const { kind } = named(name);
         // The record first: a file without one is garbage, a record without its file is a lie.
-        await repository.remove(kind, name);
+        await repository.remove(kind, name, tell);
         await files.remove(kind, name);
         logger.info("image removed", { image: name });
       }),

@@ -1,6 +1,8 @@
 import { z } from "zod";
+import { pageOf } from "../http/page.ts";
 import { localBootMethods } from "./boot-order.ts";
 import { maxLineLength } from "./log-line.ts";
+import { defaultRole } from "./roles.ts";
 
 // What travels over HTTP, each way; the server, the CLI and the scripts on the machines agree on it here.
 
@@ -50,7 +52,7 @@ export const bootOptionsSchema = z.strictObject({
 
 /** `POST /api/v1/machines/:machine/install`; the rest of the body is the install as `install-spec.ts` has it. */
 export const installRequestSchema = z.object({
-  spec: z.looseObject({ name: z.string(), os: z.string() }),
+  spec: z.looseObject({ name: z.string(), os: z.string(), role: z.string().default(defaultRole) }),
   replace: z.boolean().default(false),
 });
 
@@ -64,11 +66,14 @@ const stageSchema = z.object({
   message: z.string().optional(),
 });
 
+export const machineState = z.enum(["discovered", "queued", "installing", "installed", "failed", "stalled"]);
+
 export const machineSchema = z.object({
   mac: z.string(),
   nics: z.array(z.string()),
   name: z.string().optional(),
-  state: z.enum(["discovered", "queued", "installing", "installed", "failed", "stalled"]),
+  role: z.string().optional(),
+  state: machineState,
   since: time,
   installId: z.string().optional(),
   stage: z.string().optional(),
@@ -95,7 +100,7 @@ export const machineSchema = z.object({
 });
 export type MachineView = z.output<typeof machineSchema>;
 
-export const machineListSchema = z.object({ machines: z.array(machineSchema) });
+export const machineListSchema = pageOf(machineSchema);
 
 const installSchema = z.object({
   id: z.string(),

@@ -1,3 +1,4 @@
+import type { Actor, AuditLog } from "../access/service.ts";
 import type { Clock } from "../platform/clock.ts";
 import { AppError } from "../platform/errors.ts";
 import type { Logger } from "../platform/logger.ts";
@@ -20,16 +21,22 @@ export interface Installs {
    * Queues an install after rendering it once as a check. A MAC nobody has seen yet is taken too.
    * @throws `invalid`, `conflict`: name, disk, image or template will not do, or the state does not allow it.
    */
-  queue(mac: Mac, spec: Readonly<Record<string, unknown>>, options: { replace: boolean }): Promise<Machine>;
+  queue(
+    actor: Actor,
+    mac: Mac,
+    spec: Readonly<Record<string, unknown>>,
+    options: { replace: boolean },
+  ): Promise<Machine>;
   /** Takes a queued install back: the machine is what it was before. @throws `not-found`, `conflict`. */
-  cancel(mac: Mac): Promise<Machine>;
+  cancel(actor: Actor, mac: Mac): Promise<Machine>;
   /** @throws `not-found`, `conflict` while it installs. */
-  forget(mac: Mac, options: { force: boolean }): Promise<void>;
+  forget(actor: Actor, mac: Mac, options: { force: boolean }): Promise<void>;
 }
 
 export function createInstalls({
   store,
   clock,
+  audit,
   logger,
   registry,
   discovery,
@@ -40,6 +47,7 @@ export function createInstalls({
 }: {
   store: Store;
   clock: Clock;
+  audit: AuditLog;
   logger: Logger;
   registry: Registry;
   discovery: Discovery;
@@ -75,14 +83,14 @@ export function createInstalls({
   }
 
   return {
-    async queue(mac, input, { replace }) {
+    async queue(actor, mac, input, { replace }) {
       const spec = parseInstallSpec({ ...input, sshKeys: withKeys(input.sshKeys, settings.sshKeys) });
       const known = registry.byMac(mac);
       const primary = known?.mac ?? mac;
       await check(spec, primary, known);
       const now = clock.now();
       const installId = createInstallId(now);
-      const step = await store.transaction((tx) => {
+      const step = await store.transaction(async (tx) => {
         const holder = findByName(tx, spec.name);
         if (holder !== undefined && holder !== primary) {
           throw new AppError("conflict", `the name '${spec.name}' is taken by ${holder}`, {
@@ -96,7 +104,14 @@ export function createInstalls({
           insertMachine(tx, machine, undefined);
         }
         insertInstall(tx, { id: installId, mac: primary, os: spec.os, spec, queuedAt: now });
-        return transitions.take(tx, { ...machine, name: spec.name }, { kind: "queue", installId, replace });
+        const queued = { ...machine, name: spec.name, role: spec.role };
+        const taken = transitions.take(tx, queued, { kind: "queue", installId, replace });
+        await audit.append(tx, actor, {
+          action: "machines:install",
+          resource: `machine/${primary}`,
+          detail: `${spec.name}: ${spec.os}, ${spec.role}`,
+        });
+        return taken;
       });
       transitions.settle(step);
       logger.info("install queued", { mac: primary, name: spec.name, os: spec.os, install: installId });
@@ -104,15 +119,19 @@ export function createInstalls({
       if (queued === undefined) throw new AppError("internal", `${primary} was queued and is not known`);
       return queued;
     },
-    async cancel(mac) {
-      const step = await store.transaction((tx) => {
+    async cancel(actor, mac) {
+      const step = await store.transaction(async (tx) => {
         const machine = known(tx, mac);
         const before = machine.state.kind === "queued" ? machine.state.before : undefined;
-        const name = nameBefore(tx, machine, before);
-        const taken = transitions.take(tx, { ...machine, name }, { kind: "cancel" });
+        const taken = transitions.take(tx, asBefore(tx, machine, before), { kind: "cancel" });
         // What reported for it ended when it was queued; a restart must not bring it back.
         if (before !== undefined && "installId" in before) deleteTokens(tx, before.installId);
         appendHistory(tx, machine.mac, clock.now(), [`the queued install of ${machine.name} was cancelled`]);
+        await audit.append(tx, actor, {
+          action: "machines:install",
+          resource: `machine/${machine.mac}`,
+          detail: `${machine.name}: cancelled`,
+        });
         return taken;
       });
       transitions.settle(step);
@@ -120,10 +139,12 @@ export function createInstalls({
       logger.info("install cancelled", { mac: step.machine.mac });
       return step.machine;
     },
-    async forget(mac, { force }) {
-      const step = await store.transaction((tx) => {
+    async forget(actor, mac, { force }) {
+      const step = await store.transaction(async (tx) => {
         const machine = known(tx, mac);
-        return transitions.take(tx, machine, { kind: "forget", force });
+        const taken = transitions.take(tx, machine, { kind: "forget", force });
+        await audit.append(tx, actor, { action: "machines:forget", resource: `machine/${machine.mac}` });
+        return taken;
       });
       transitions.settle(step);
       logger.info("machine forgotten", { mac });
@@ -131,12 +152,16 @@ export function createInstalls({
   };
 }
 
-/** The name of the install it goes back to, unless another machine took it meanwhile; none where there was none. */
-function nameBefore(tx: Queries, machine: Machine, before: RestState | undefined): string | undefined {
-  if (before === undefined) return machine.name;
-  const name = "installId" in before ? findInstall(tx, before.installId)?.spec.name : undefined;
-  const holder = name === undefined ? undefined : findByName(tx, name);
-  return holder === undefined || holder === machine.mac ? name : machine.name;
+/**
+ * The machine with the role of the install it goes back to, and with its name unless another machine took that
+ * meanwhile; with none where there was no install.
+ */
+function asBefore(tx: Queries, machine: Machine, before: RestState | undefined): Machine {
+  if (before === undefined) return machine;
+  const spec = "installId" in before ? findInstall(tx, before.installId)?.spec : undefined;
+  const holder = spec === undefined ? undefined : findByName(tx, spec.name);
+  const name = holder === undefined || holder === machine.mac ? spec?.name : machine.name;
+  return { ...machine, name, role: spec?.role };
 }
 
 /** The keys of one install and those of all; what is no list is left for the schema to refuse. */

@@ -3,7 +3,7 @@ import { AppError } from "../platform/errors.ts";
 import { nearest } from "../platform/nearest.ts";
 import { parseDiskSelector } from "./disk-selector.ts";
 import { findOperatingSystem, operatingSystems } from "./operating-systems.ts";
-import { roleNames } from "./roles.ts";
+import { defaultRole, roleNames } from "./roles.ts";
 import { readSshKey } from "./ssh-key.ts";
 
 const label = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
@@ -91,7 +91,7 @@ export const installSpecSchema = z.strictObject({
   name: hostName,
   /** Appended to the name for the fully qualified one. */
   domain: z.string().regex(domain, "must be a domain name").optional(),
-  role: z.enum(roleNames).default("plain"),
+  role: z.enum(roleNames).default(defaultRole),
   os: osId,
   /** Which disk: see `parseDiskSelector`; without one, the machine's only disk that fits. */
   disk: diskRule.optional(),

@@ -10,6 +10,8 @@ export interface Machine {
   /** All its network cards, `mac` among them. */
   nics: readonly Mac[];
   name?: string;
+  /** What its current install makes of it. */
+  role?: string;
   state: MachineState;
   /** Milliseconds since the epoch, as all times here. */
   firstSeenAt: number;
@@ -20,6 +22,10 @@ export interface Machine {
   summary?: Summary;
   bootOptions?: MachineBootOptions;
 }
+
+/** What rights and selectors may be bound to. */
+export const labelsOf = ({ role }: Pick<Machine, "role">): Record<string, string> =>
+  role === undefined ? {} : { role };
 
 /** What a list of machines shows of an inventory. */
 export interface Summary {

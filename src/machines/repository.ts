@@ -1,12 +1,13 @@
 import { and, asc, desc, eq, inArray, isNull, lt, notInArray } from "drizzle-orm";
 import { type Mac, parseMac } from "../platform/mac.ts";
 import type { Queries } from "../store/database.ts";
-import { machineHistory, machineNics, machines } from "../store/schema/machines.ts";
+import { installs, machineHistory, machineNics, machines } from "../store/schema/machines.ts";
 import type { MachineBootOptions } from "./boot-order.ts";
+import type { InstallSpec } from "./install-spec.ts";
 import type { Machine, Summary } from "./machine.ts";
 import type { MachineState, RestState } from "./model.ts";
 
-type MachineRow = typeof machines.$inferSelect;
+type MachineRow = Omit<typeof machines.$inferSelect, "inventory"> & { spec: string | null };
 
 /** Changes kept for each machine. */
 const maxHistory = 200;
@@ -24,12 +25,14 @@ export function loadMachines(read: Queries): Machine[] {
   return read
     .select({ ...columns })
     .from(machines)
+    .leftJoin(installs, eq(installs.id, machines.install))
     .all()
     .map((row) => toMachine(row, nics.get(row.mac) ?? []));
 }
 
-/** All but the inventory. */
+/** All but the inventory, and the current install. */
 const columns = {
+  spec: installs.spec,
   mac: machines.mac,
   name: machines.name,
   state: machines.state,
@@ -52,6 +55,7 @@ export function findMachine(tx: Queries, mac: Mac): Machine | undefined {
   const row = tx
     .select({ ...columns })
     .from(machines)
+    .leftJoin(installs, eq(installs.id, machines.install))
     .where(eq(machines.mac, mac))
     .get();
   if (row === undefined) return undefined;
@@ -203,7 +207,7 @@ function stateColumns(state: MachineState) {
   };
 }
 
-function toMachine(row: Omit<MachineRow, "inventory">, nics: readonly Mac[]): Machine {
+function toMachine(row: MachineRow, nics: readonly Mac[]): Machine {
   const mac = parseMac(row.mac);
   return {
     mac,
@@ -212,6 +216,8 @@ function toMachine(row: Omit<MachineRow, "inventory">, nics: readonly Mac[]): Ma
     firstSeenAt: row.firstSeenAt,
     seenAt: row.seenAt,
     ...(row.name !== null && { name: row.name }),
+    // checked: written by insertInstall from a parsed spec
+    ...(row.spec !== null && { role: (JSON.parse(row.spec) as InstallSpec).role }),
     ...(row.uuid !== null && { uuid: row.uuid }),
     ...(row.serial !== null && { serial: row.serial }),
     // checked: written by toRow
@@ -221,7 +227,7 @@ function toMachine(row: Omit<MachineRow, "inventory">, nics: readonly Mac[]): Ma
   };
 }
 
-function toState(row: Omit<MachineRow, "inventory">): MachineState {
+function toState(row: MachineRow): MachineState {
   const since = row.stateSince;
   const installId = row.install ?? "";
   const stage = row.stage === null ? {} : { stage: row.stage };

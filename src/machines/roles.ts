@@ -36,6 +36,9 @@ export type RoleName = keyof typeof roles;
 // checked: the keys of `roles` are the role names, and the tuple is not empty
 export const roleNames = Object.keys(roles) as [RoleName, ...RoleName[]];
 
+/** What a machine is when nothing else is said. */
+export const defaultRole: RoleName = "plain";
+
 export const roleOf = (name: RoleName): Role => roles[name];
 
 /** The volume group every role's volumes live in. */

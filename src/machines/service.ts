@@ -1,3 +1,4 @@
+import type { Actor, AuditLog, Labels } from "../access/service.ts";
 import type { Clock } from "../platform/clock.ts";
 import { AppError } from "../platform/errors.ts";
 import type { Logger } from "../platform/logger.ts";
@@ -16,7 +17,7 @@ import { claimedTokens, type InstallRecord, installsOf, pastInstalls } from "./i
 import { createInstalls, type Installs } from "./install-service.ts";
 import { createLogRepository } from "./log-repository.ts";
 import { createInstallLogs, type InstallLogs } from "./log-service.ts";
-import type { Machine } from "./machine.ts";
+import { labelsOf, type Machine } from "./machine.ts";
 import { createRegistry } from "./registry.ts";
 import type { Templates } from "./render.ts";
 import { createReports, type Reports } from "./report-service.ts";
@@ -40,6 +41,7 @@ export type { Machine } from "./machine.ts";
 export interface MachinesDeps {
   store: Store;
   clock: Clock;
+  audit: AuditLog;
   logger: Logger;
   bus: MachineBus;
   templates: Templates;
@@ -61,14 +63,18 @@ export interface Machines {
   /** The kickstart that discovers a machine from Fedora's own installer. */
   discoverKickstart(): string;
   list(): Machine[];
-  /** By MAC, of any of its cards, or by name. @throws `not-found`. */
+  /** By MAC, of any of its cards, or by name. */
+  known(macOrName: string): Machine | undefined;
+  /** As `known`. @throws `not-found`. */
   find(macOrName: string): Machine;
+  /** What the gate and the audit know it by: rights may hold for machines of certain roles only. */
+  resource(macOrName: string): { name: string; labels?: Labels };
   installsOf(mac: Mac): InstallRecord[];
   historyOf(mac: Mac): HistoryEntry[];
   /** From past installs of the same system, by stage and in `total`. */
   expectationsFor(os: string): Map<string, Expectation>;
   /** Options that are not given stay. */
-  setBootOptions(mac: Mac, options: MachineBootOptions): Promise<Machine>;
+  setBootOptions(actor: Actor, mac: Mac, options: MachineBootOptions): Promise<Machine>;
   /** Ends every stream of events. */
   close(): void;
 }
@@ -77,7 +83,7 @@ export interface Machines {
 const lookBack = 10;
 
 export function createMachines(deps: MachinesDeps): Machines {
-  const { store, clock, logger, bus, settings } = deps;
+  const { store, clock, audit, logger, bus, settings } = deps;
   const registry = createRegistry(loadMachines(store.read));
   const claims = createClaims(claimedTokens(store.read));
   const repository = createLogRepository();
@@ -88,10 +94,14 @@ export function createMachines(deps: MachinesDeps): Machines {
   const discovery = createDiscovery({ store, clock, logger, registry, bus });
   const logs = createInstallLogs({ store, clock, registry, repository, tails, feed, bus });
   const shared = { store, clock, logger, registry, discovery, render, enrolment: deps.enrolment };
+  const known = (macOrName: string) => {
+    const mac = readMac(macOrName);
+    return (mac && registry.byMac(mac)) ?? registry.byName(macOrName);
+  };
   return {
     orders: createBootOrders({ ...shared, settings }),
     discovery,
-    installs: createInstalls({ ...shared, transitions, settings }),
+    installs: createInstalls({ ...shared, audit, transitions, settings }),
     reports: createReports({
       ...shared,
       claims,
@@ -105,23 +115,32 @@ export function createMachines(deps: MachinesDeps): Machines {
     logs,
     discoverKickstart: () => renderTemplate(deps.templates, "fedora/discover.ks", {}),
     list: () => [...registry.all()].sort((a, b) => (a.mac < b.mac ? -1 : 1)),
+    known,
     find(macOrName) {
-      const mac = readMac(macOrName);
-      const machine = (mac && registry.byMac(mac)) ?? registry.byName(macOrName);
+      const machine = known(macOrName);
       if (machine) return machine;
       throw new AppError("not-found", `there is no machine '${macOrName.slice(0, 80)}'`, {
         hint: "labctl provision list shows those there are",
       });
     },
+    resource(macOrName) {
+      const machine = known(macOrName);
+      return { name: `machine/${machine?.mac ?? macOrName}`, ...(machine && { labels: labelsOf(machine) }) };
+    },
     installsOf: (mac) => installsOf(store.read, mac),
     historyOf: (mac) => readHistory(store.read, mac),
     expectationsFor: (os) => expectations(pastInstalls(store.read, os, lookBack)),
-    async setBootOptions(mac, options) {
-      const changed = await store.transaction((tx) => {
+    async setBootOptions(actor, mac, options) {
+      const changed = await store.transaction(async (tx) => {
         const machine = findMachine(tx, mac);
         if (machine === undefined) throw new AppError("not-found", `${mac} is not known`);
         const bootOptions = { ...machine.bootOptions, ...options };
         saveBootOptions(tx, mac, bootOptions);
+        await audit.append(tx, actor, {
+          action: "machines:update",
+          resource: `machine/${mac}`,
+          detail: JSON.stringify(options),
+        });
         return { ...machine, bootOptions };
       });
       registry.put(changed);

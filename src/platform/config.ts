@@ -89,7 +89,8 @@ export type ProxmoxClusterConfig = z.output<typeof proxmoxCluster>;
 /** `/etc/labctl/config.yaml`. Every key has a default; unknown keys are refused. */
 export const daemonConfigSchema = z.strictObject({
   dataDir: absolutePath.default("/var/lib/labctl"),
-  adminSocket: absolutePath.default("/run/labctl/bastion.sock"),
+  /** Where this host's administrators reach whatever runs here: bastion, control plane, or both. */
+  adminSocket: absolutePath.default("/run/labctl/labctl.sock"),
   logLevel: z.enum(["debug", "info", "warn", "error"]).default("info"),
   interfaces: z.array(networkInterface).default([]),
   http: z.strictObject({ port: port.default(8080) }).prefault({}),
@@ -138,7 +139,6 @@ export const daemonConfigSchema = z.strictObject({
       port: port.default(8443),
       /** Names and addresses agents and users reach it by; they go into its certificate. */
       addresses: z.array(z.string().max(253)).default(["localhost", "127.0.0.1"]),
-      socket: absolutePath.default("/run/labctl/labd.sock"),
       /** Holds the key (32 bytes, hexadecimal) that seals the certificate authority. */
       caKeyFile: absolutePath.default("/etc/labctl/ca.key"),
       /** Requests a minute of one identity or address. */
@@ -148,6 +148,7 @@ export const daemonConfigSchema = z.strictObject({
           enrol: z.int().min(1).default(10),
           tokens: z.int().min(1).default(20),
           failed: z.int().min(1).default(10),
+          uploads: z.int().min(1).default(6000),
         })
         .prefault({}),
     })
@@ -174,8 +175,8 @@ export type InterfaceConfig = DaemonConfig["interfaces"][number];
 
 /** `~/.labctl/config.yaml`. */
 export const clientConfigSchema = z.strictObject({
-  /** The appliance's admin socket on this host. */
-  socket: absolutePath.default("/run/labctl/bastion.sock"),
+  /** The admin socket on this host, where it is not where the daemon's configuration puts it. */
+  socket: absolutePath.optional(),
   output: z.enum(["table", "json", "yaml"]).default("table"),
 });
 

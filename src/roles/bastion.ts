@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { createBootAdminRoutes } from "../boot/admin-routes.ts";
+import type { AuditLog } from "../access/service.ts";
 import { createBootMetrics } from "../boot/boot-metrics.ts";
 import { createBootPrograms } from "../boot/boot-programs.client.ts";
 import { createDhcpServer } from "../boot/dhcp.server.ts";
@@ -11,21 +11,24 @@ import { createLeasesRepository } from "../boot/leases-repository.ts";
 import { createBootObserver } from "../boot/observer.ts";
 import { createBootRecord } from "../boot/record.ts";
 import { createRecordRepository } from "../boot/record-repository.ts";
+import { createBootRecordRoutes } from "../boot/routes.ts";
 import { createTftpServer } from "../boot/tftp.server.ts";
 import { createTftpFiles } from "../boot/tftp-files.ts";
 import { createWholeFiles } from "../boot/whole-files.client.ts";
 import { createApp } from "../http/app.ts";
-import { listenTcp, listenUnix } from "../http/listener.server.ts";
-import { createAliveRoute, createLocalOperations } from "../http/operations-routes.ts";
-import { createStatusRoutes, type Status } from "../http/status-routes.ts";
-import { createImageAdminRoutes } from "../images/admin-routes.ts";
+import type { Rooms } from "../http/control-plane.ts";
+import type { Gate } from "../http/gate.ts";
+import { listenTcp } from "../http/listener.server.ts";
+import { createAliveRoute } from "../http/operations-routes.ts";
+import type { Status } from "../http/status-routes.ts";
 import { readAptMirror } from "../images/apt-mirror.client.ts";
 import { createImageFiles } from "../images/image-files.client.ts";
 import { createImageRepository } from "../images/repository.ts";
+import { createImageRoutes } from "../images/routes.ts";
 import { createImages } from "../images/service.ts";
-import { createMachineAdminRoutes } from "../machines/admin-routes.ts";
 import { measureInstalls } from "../machines/install-metrics.ts";
 import { createMachineLabRoutes } from "../machines/lab-routes.ts";
+import { createMachineRoutes } from "../machines/routes.ts";
 import { createMachines, type Enrolment, type MachineEvents } from "../machines/service.ts";
 import { startStallWatch } from "../machines/stall-watch.server.ts";
 import { createTemplates } from "../machines/templates.client.ts";
@@ -36,30 +39,34 @@ import type { Logger } from "../platform/logger.ts";
 import { labInterfaces, ramEnvironment } from "./health-checks.ts";
 import { followInterfaces } from "./lab-listeners.ts";
 import { createStarted, type Running } from "./running.ts";
-import { createTelemetry, listenForMetrics, type Telemetry } from "./telemetry.ts";
+import type { Telemetry } from "./telemetry.ts";
 
-/** What a control plane in the same process gives to the bastion. */
-export interface ControlPlane {
+/** What the bastion is built upon: a database and what is measured, who may do what. */
+export interface Ground {
   telemetry: Telemetry;
-  enrolment: Enrolment;
+  audit: AuditLog;
+  gate: Gate;
+  /** Where a control plane runs in the same process: what is installed joins it. */
+  enrolment?: Enrolment;
   /** The executables agents run, by URL path below `/agent/`. */
-  executables: ReadonlyMap<string, string>;
+  executables?: ReadonlyMap<string, string>;
+}
+
+export interface Bastion extends Running {
+  /** What users ask of it; served by whoever holds the admin socket. */
+  readonly rooms: Rooms;
+  listeners(): Status["listeners"];
 }
 
 /** Builds the bastion of its parts and starts it; what was started is stopped in reverse when a later part fails. */
 export async function startBastion(
   config: DaemonConfig,
   logger: Logger,
-  plane?: ControlPlane,
-): Promise<Running> {
+  { telemetry, audit, gate, enrolment, executables }: Ground,
+): Promise<Bastion> {
   const started = createStarted();
   try {
-    const telemetry = plane?.telemetry ?? createTelemetry(config, clock);
     const { store, metrics, health } = telemetry;
-    if (plane === undefined) {
-      started.keep({ stop: () => store.close() });
-      started.keep(listenForMetrics(config, metrics, logger));
-    }
     const bus = createEventBus<MachineEvents>((subscriber, error) =>
       logger.error("a subscriber failed", { subscriber, error: String(error) }),
     );
@@ -97,18 +104,20 @@ export async function startBastion(
       files: createImageFiles(imageDir),
       mirrors,
       clock,
+      audit,
       logger,
     });
     const machines = createMachines({
       store,
       clock,
+      audit,
       logger,
       bus,
       templates: createTemplates(config.kickstartDir),
       findImage: (name) => images.find(name),
       leasesOf: (mac) => dhcp.leasesOf(mac),
       settings: { ...config.install, mirrors, after: config.discovery.after },
-      ...(plane && { enrolment: plane.enrolment }),
+      ...(enrolment && { enrolment }),
     });
     started.keep({ stop: async () => machines.close() });
     started.keep({ stop: async () => stopStallWatch() });
@@ -139,7 +148,7 @@ export async function startBastion(
         ram: directoryMount(config.ramDir),
         installer: directoryMount(join(imageDir, "installers")),
         image: directoryMount(join(imageDir, "disks")),
-        agent: (path) => plane?.executables.get(path),
+        agent: (path) => executables?.get(path),
       },
       stat: statFile,
     });
@@ -182,34 +191,21 @@ export async function startBastion(
     health.add("interfaces", () => labInterfaces(config.interfaces, lab.addresses));
     health.add("RAM environment", () => ramEnvironment(config.ramDir));
 
-    const startedAt = clock.now();
-    const listeners = (): Status["listeners"] => [
-      ...lab.addresses().map((address) => ({ service: "http", address: `${address}:${config.http.port}` })),
-      ...lab.addresses().map((address) => ({ service: "tftp", address: `${address}:${config.tftp.port}` })),
-      ...dhcp.status().map((each) => ({ service: "dhcp", address: `${each.address} (${each.interface})` })),
-    ];
-    const boots = createBootAdminRoutes({ record, machines, now: clock.now, timeOf: timeOfDay });
-    const status = createStatusRoutes(() => ({ pid: process.pid, startedAt, listeners: listeners() }));
-    // Last: whoever finds the socket finds everything else running.
-    started.keep(
-      await listenUnix(
-        createApp(
-          [
-            createLocalOperations(telemetry),
-            status,
-            createMachineAdminRoutes(machines),
-            boots,
-            createImageAdminRoutes(images),
-          ],
-          logger,
-          [telemetry.countRequests("bastion")],
-        ),
-        config.adminSocket,
-        logger,
-      ),
-    );
-    logger.info("bastion is ready", { interfaces: config.interfaces.map((each) => each.name).join(",") });
-    return started;
+    return {
+      rooms: [
+        createMachineRoutes(gate, machines),
+        createBootRecordRoutes(gate, { record, machines, now: clock.now, timeOf: timeOfDay }),
+        createImageRoutes(gate, images),
+      ],
+      listeners: () => [
+        ...lab.addresses().flatMap((address) => [
+          { service: "http", address: `${address}:${config.http.port}` },
+          { service: "tftp", address: `${address}:${config.tftp.port}` },
+        ]),
+        ...dhcp.status().map((each) => ({ service: "dhcp", address: `${each.address} (${each.interface})` })),
+      ],
+      stop: () => started.stop(),
+    };
   } catch (error) {
     await started.stop();
     throw error;

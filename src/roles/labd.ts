@@ -1,4 +1,5 @@
 import { createAuditLog } from "../access/audit-log.ts";
+import { createAuditRoutes } from "../access/audit-routes.ts";
 import { openAuthority } from "../access/authority.ts";
 import { readCaKey } from "../access/ca-key.client.ts";
 import { createSigningRequest, validityOf } from "../access/certificates.ts";
@@ -6,8 +7,10 @@ import { createDeviceLogins } from "../access/device-login-service.ts";
 import { createDirectory } from "../access/directory.ts";
 import { createGovernanceRoutes } from "../access/governance-routes.ts";
 import { createIdentify } from "../access/identity.ts";
+import { createIdentityRoutes } from "../access/identity-routes.ts";
 import { createKeySeal } from "../access/key-seal.ts";
 import { createAccessRoutes } from "../access/routes.ts";
+import type { AuditLog } from "../access/service.ts";
 import { createSessionRoutes } from "../access/session-routes.ts";
 import { createSessions } from "../access/session-service.ts";
 import { createTokenService, type TokenService } from "../access/token-service.ts";
@@ -16,7 +19,7 @@ import { createFleetRoutes } from "../fleet/routes.ts";
 import { createFleet } from "../fleet/service.ts";
 import { createUpgrades } from "../fleet/upgrades.server.ts";
 import { createControlPlane } from "../http/control-plane.ts";
-import { createGate } from "../http/gate.ts";
+import { createGate, type Gate } from "../http/gate.ts";
 import { listenLocal } from "../http/local-listener.server.ts";
 import { createOperationsRoutes } from "../http/operations-routes.ts";
 import { createRateLimits } from "../http/rate-limits.ts";
@@ -26,6 +29,7 @@ import { systemClock as clock } from "../platform/clock.ts";
 import type { DaemonConfig } from "../platform/config.ts";
 import type { Logger } from "../platform/logger.ts";
 import { createUi } from "../ui/routes.tsx";
+import type { Bastion } from "./bastion.ts";
 import { certificates } from "./health-checks.ts";
 import { createStarted, type Running } from "./running.ts";
 import { createTelemetry, listenForMetrics, type Telemetry } from "./telemetry.ts";
@@ -35,11 +39,25 @@ const renewalCheck = 3_600_000;
 
 export interface Labd extends Running {
   readonly telemetry: Telemetry;
+  readonly audit: AuditLog;
+  readonly gate: Gate;
   readonly tokens: TokenService;
+  /** Opens its port and the admin socket, for its own routes and for those of a bastion in the same process. */
+  serve(bastion?: Pick<Bastion, "rooms" | "listeners">): Promise<void>;
 }
 
-/** Builds the control plane of its parts and starts it. */
 export async function startLabd(
+  config: DaemonConfig,
+  logger: Logger,
+  environment: NodeJS.ProcessEnv,
+): Promise<Labd> {
+  const labd = await openLabd(config, logger, environment);
+  await labd.serve();
+  return labd;
+}
+
+/** Builds the control plane of its parts; nobody reaches it yet. */
+export async function openLabd(
   config: DaemonConfig,
   logger: Logger,
   environment: NodeJS.ProcessEnv,
@@ -77,28 +95,6 @@ export async function startLabd(
     const fleet = started.keep(await createFleet({ store, clock, audit, authority, tokens, newId }));
 
     measureFleet(metrics, fleet.hub, () => fleet.list().length);
-
-    const listeners = () => [{ service: "labd", address: `${config.labd.listen}:${tlsListener.port}` }];
-    const startedAt = clock.now();
-    const app = createControlPlane(
-      gate,
-      [
-        createAccessRoutes({ gate, store, authority, directory, tokens, audit, limits }),
-        createGovernanceRoutes({ gate, store, authority, directory, audit, sessions }),
-        createSessionRoutes({
-          sessions,
-          logins,
-          limits,
-          address: () => `https://${config.labd.addresses[0] ?? "localhost"}:${tlsListener.port}`,
-        }),
-        createFleetRoutes(gate, fleet, limits),
-        createOperationsRoutes(telemetry, gate),
-        createUi({ gate, limits, clock, logger, newId, sessions, logins, directory, tokens, audit }),
-      ],
-      createStatusRoutes(() => ({ pid: process.pid, startedAt, listeners: listeners() })),
-      logger,
-      telemetry.countRequests("labd"),
-    );
     const upgrade = createUpgrades({ identify, fleet, audit, clock, logger, newId });
 
     async function newIdentity(): Promise<TlsIdentity> {
@@ -112,39 +108,76 @@ export async function startLabd(
       );
       return { keyPem, certificatePem: issued.pem, authoritiesPem: authority.bundle() };
     }
-    let identity = await newIdentity();
-    const { listen: host, port } = config.labd;
-    const tlsListener = started.keep(await listenTls(app, upgrade, { host, port }, identity, logger));
-    const endRenewal = clock.every(renewalCheck, () => {
-      const { notBefore, notAfter } = validityOf(identity.certificatePem);
-      if (clock.now() < notAfter - (notAfter - notBefore) / 3) return;
-      newIdentity()
-        .then((next) => {
-          identity = next;
-          tlsListener.renew(next);
-        })
-        .catch((error: unknown) =>
-          logger.error("the server certificate cannot be renewed", { error: String(error) }),
-        );
-    });
-    started.keep({ stop: async () => endRenewal() });
-    health.add(
-      "certificates",
-      certificates(authority, () => validityOf(identity.certificatePem).notAfter, clock),
-    );
-    health.add("listeners", () => ({
-      result: tlsListener.listening() ? "ok" : "fail",
-      detail: listeners()
-        .map(({ address }) => address)
-        .join(", "),
-    }));
-    started.keep(listenForMetrics(config, metrics, logger));
-    started.keep(await listenLocal(app, upgrade, config.labd.socket, logger));
-    logger.info("labd is ready", {
-      address: `${host}:${tlsListener.port}`,
-      authority: authority.fingerprint(),
-    });
-    return { telemetry, tokens, stop: () => started.stop() };
+    async function serve(bastion: Pick<Bastion, "rooms" | "listeners">): Promise<void> {
+      const startedAt = clock.now();
+      const { listen: host, port } = config.labd;
+      const listeners = () => [
+        ...bastion.listeners(),
+        { service: "labd", address: `${host}:${tlsListener.port}` },
+      ];
+      const app = createControlPlane(
+        gate,
+        [
+          createAccessRoutes({ gate, store, authority, directory, tokens, audit, limits }),
+          createGovernanceRoutes({ gate, store, authority, directory, sessions }),
+          createSessionRoutes({
+            sessions,
+            logins,
+            limits,
+            address: () => `https://${config.labd.addresses[0] ?? "localhost"}:${tlsListener.port}`,
+          }),
+          createIdentityRoutes(),
+          createAuditRoutes(gate, audit),
+          createFleetRoutes(gate, fleet, limits),
+          createOperationsRoutes(telemetry, gate),
+          ...bastion.rooms,
+          createUi({ gate, limits, clock, logger, newId, sessions, logins, directory, tokens, audit }),
+        ],
+        createStatusRoutes(() => ({ pid: process.pid, startedAt, listeners: listeners() })),
+        logger,
+        telemetry.countRequests("labd"),
+      );
+      let identity = await newIdentity();
+      const tlsListener = started.keep(await listenTls(app, upgrade, { host, port }, identity, logger));
+      const endRenewal = clock.every(renewalCheck, () => {
+        const { notBefore, notAfter } = validityOf(identity.certificatePem);
+        if (clock.now() < notAfter - (notAfter - notBefore) / 3) return;
+        newIdentity()
+          .then((next) => {
+            identity = next;
+            tlsListener.renew(next);
+          })
+          .catch((error: unknown) =>
+            logger.error("the server certificate cannot be renewed", { error: String(error) }),
+          );
+      });
+      started.keep({ stop: async () => endRenewal() });
+      health.add(
+        "certificates",
+        certificates(authority, () => validityOf(identity.certificatePem).notAfter, clock),
+      );
+      health.add("listeners", () => ({
+        result: tlsListener.listening() ? "ok" : "fail",
+        detail: listeners()
+          .map(({ address }) => address)
+          .join(", "),
+      }));
+      started.keep(listenForMetrics(config, metrics, logger));
+      // Last: whoever finds the socket finds everything else running.
+      started.keep(await listenLocal(app, upgrade, config.adminSocket, logger));
+      logger.info("labd is ready", {
+        address: `${host}:${tlsListener.port}`,
+        authority: authority.fingerprint(),
+      });
+    }
+    return {
+      telemetry,
+      audit,
+      gate,
+      tokens,
+      serve: (bastion = { rooms: [], listeners: () => [] }) => serve(bastion),
+      stop: () => started.stop(),
+    };
   } catch (error) {
     await started.stop();
     throw error;

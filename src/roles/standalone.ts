@@ -7,7 +7,7 @@ import { systemClock as clock } from "../platform/clock.ts";
 import type { DaemonConfig } from "../platform/config.ts";
 import type { Logger } from "../platform/logger.ts";
 import { startBastion } from "./bastion.ts";
-import { startLabd } from "./labd.ts";
+import { openLabd } from "./labd.ts";
 import { createStarted, type Running } from "./running.ts";
 
 /** A machine that was installed has so long, in milliseconds, to come up and join. */
@@ -29,7 +29,7 @@ export async function startStandalone(
             .map((each) => each.address)
         : [address],
     );
-    const labd = started.keep(await startLabd(config, logger, environment, addresses));
+    const labd = started.keep(await openLabd(config, logger, environment, addresses));
     const arch = process.arch === "arm64" ? "arm64" : "x86_64";
     const path = `${arch}/labctl`;
     const enrolment = createEnrolment(
@@ -38,13 +38,11 @@ export async function startStandalone(
       `/agent/${path}`,
       await sha256Of(executable),
     );
-    started.keep(
-      await startBastion(config, logger, {
-        telemetry: labd.telemetry,
-        enrolment,
-        executables: new Map([[path, executable]]),
-      }),
+    const bastion = started.keep(
+      await startBastion(config, logger, { ...labd, enrolment, executables: new Map([[path, executable]]) }),
     );
+    await labd.serve(bastion);
+    logger.info("bastion is ready", { interfaces: config.interfaces.map((each) => each.name).join(",") });
     return started;
   } catch (error) {
     await started.stop();

@@ -42,7 +42,6 @@ export async function startBastion(lab: Lab, options: BastionOptions = {}): Prom
   const { network } = lab;
   const dhcp = options.dhcp ?? "full";
   const socket = join(home, "bastion.sock");
-  const labdSocket = join(home, "labd.sock");
   const configFile = join(home, "config.yaml");
   const log = join(home, "bastion.log");
   const config = {
@@ -62,7 +61,7 @@ export async function startBastion(lab: Lab, options: BastionOptions = {}): Prom
     ],
     boot: options.boot ?? {},
     discovery: options.discovery ?? {},
-    labd: { socket: labdSocket, caKeyFile: join(home, "ca.key") },
+    labd: { caKeyFile: join(home, "ca.key") },
     // The consoles of these machines are their serial ports.
     install: { kernelArgs: "console=tty0 console=ttyS0,115200", ...options.install },
   };
@@ -70,7 +69,7 @@ export async function startBastion(lab: Lab, options: BastionOptions = {}): Prom
   writeFileSync(configFile, `${JSON.stringify(config, null, 2)}\n`);
 
   writeFileSync(join(home, "ca.key"), "5a".repeat(32), { mode: 0o600 });
-  const env = { ...cleanEnvironment(), LABCTL_SOCKET: socket, LABCTL_LABD_SOCKET: labdSocket, HOME: home };
+  const env = { ...cleanEnvironment(), LABCTL_SOCKET: socket, HOME: home };
   const tryCli = (args: string[], timeoutMs = 120_000) =>
     tryRun([executable, ...args], { env, timeoutMs, cwd: home });
   const boot = async () => {

@@ -3,9 +3,11 @@
 // Prints the lab port once it listens; the admin socket is DIRECTORY/sock.
 import { join } from "node:path";
 import { createApp } from "../../src/http/app.ts";
-import { listenTcp, listenUnix } from "../../src/http/listener.server.ts";
-import { createMachineAdminRoutes } from "../../src/machines/admin-routes.ts";
+import { listenTcp } from "../../src/http/listener.server.ts";
+import { listenLocal } from "../../src/http/local-listener.server.ts";
+import { createLocalGate, createRoomApp } from "../../src/http/testdata/local-gate.ts";
 import { createMachineLabRoutes } from "../../src/machines/lab-routes.ts";
+import { createMachineRoutes } from "../../src/machines/routes.ts";
 import { createMachines } from "../../src/machines/service.ts";
 import { startStallWatch } from "../../src/machines/stall-watch.server.ts";
 import { systemClock as clock } from "../../src/platform/clock.ts";
@@ -14,9 +16,12 @@ import { openStore } from "../../src/store/database.ts";
 import { sshKey } from "./room.ts";
 
 const directory = process.argv[2] ?? "";
+const store = openStore(join(directory, "db.sqlite"));
+const { audit, gate } = createLocalGate(store, clock);
 const machines = createMachines({
-  store: openStore(join(directory, "db.sqlite")),
+  store,
   clock,
+  audit,
   logger,
   bus: { publish: () => {} },
   templates: (path) => `# ${path}\ntoken={{token}}\n`,
@@ -26,5 +31,6 @@ const machines = createMachines({
 });
 startStallWatch(machines.reports, clock, logger);
 const lab = listenTcp(createApp([createMachineLabRoutes(machines, clock)], logger), "127.0.0.1", 0, logger);
-await listenUnix(createApp([createMachineAdminRoutes(machines)], logger), join(directory, "sock"), logger);
+const admin = createRoomApp(gate, [createMachineRoutes(gate, machines)], logger);
+await listenLocal(admin, () => false, join(directory, "sock"), logger);
 process.stdout.write(`${lab.port}\n`);

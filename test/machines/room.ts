@@ -2,8 +2,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createApp, type Routes } from "../../src/http/app.ts";
-import { createMachineAdminRoutes } from "../../src/machines/admin-routes.ts";
+import { createLocalGate, createRoomApp } from "../../src/http/testdata/local-gate.ts";
 import { createMachineLabRoutes } from "../../src/machines/lab-routes.ts";
+import { createMachineRoutes } from "../../src/machines/routes.ts";
 import { createMachines, type MachineEvents, type Machines } from "../../src/machines/service.ts";
 import { createManualClock } from "../../src/platform/clock.ts";
 import { createLogger, type LogFields } from "../../src/platform/logger.ts";
@@ -93,9 +94,11 @@ export function openRoom(): Room {
 
   function open() {
     const store = openStore(join(directory, "db.sqlite"));
+    const { audit, gate } = createLocalGate(store, clock);
     const machines = createMachines({
       store,
       clock,
+      audit,
       logger,
       bus: { publish: (name, fact) => void events.push([name, fact]) },
       templates: (path) => `# ${path}\nname={{name}} token={{token}}\n`,
@@ -116,11 +119,12 @@ export function openRoom(): Room {
       store,
       machines,
       lab: createApp([createMachineLabRoutes(machines, clock)], logger),
-      admin: createApp([createMachineAdminRoutes(machines)], logger),
+      admin: createRoomApp(gate, [createMachineRoutes(gate, machines)], logger),
     };
   }
 
   const origin = (clientIp: string) => ({ clientIp, baseUrl: "http://10.0.0.1:8080", untimed: () => {} });
+  const root = { kind: "local", uid: 0, user: "root" } as const;
   const room: Room = {
     ...open(),
     directory,
@@ -131,7 +135,8 @@ export function openRoom(): Room {
     images,
     ask: async (path, init, clientIp = machineIp) =>
       room.lab.fetch(new Request(`http://bastion${path}`, init), origin(clientIp)),
-    order: async (path, init) => room.admin.fetch(new Request(`http://labctl${path}`, init), origin("")),
+    order: async (path, init) =>
+      room.admin.fetch(new Request(`http://labctl${path}`, init), { ...origin(""), peer: root }),
     discover: (changes) => room.ask("/api/discover", json(inventory(changes))),
     queue: (spec = {}, replace = false) =>
       room.order(

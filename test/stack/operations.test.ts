@@ -1,11 +1,10 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { join } from "node:path";
 import { healthDetail } from "../../src/http/health.ts";
 import { buildExecutable } from "../lab/artifacts.ts";
 import { createStack, type Stack, until } from "./stack.ts";
 
 let stack: Stack;
-const local = (path: string) => fetch(`http://labctl${path}`, { unix: join(stack.directory, "labd.sock") });
+const local = (path: string) => fetch(`http://labctl${path}`, { unix: stack.socket });
 const remote = (path: string, headers: Record<string, string> = {}) =>
   fetch(`https://127.0.0.1:${stack.port}${path}`, { headers, tls: { rejectUnauthorized: false } });
 

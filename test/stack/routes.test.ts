@@ -59,6 +59,23 @@ const whoMay: Record<string, "anybody" | "viewer" | "operator" | "admin"> = {
   "GET /health/ready": "anybody",
   "GET /health/detailed": "viewer",
   "GET /metrics": "viewer",
+  "GET /api/v1/machines": "viewer",
+  "GET /api/v1/machines/{machine}": "viewer",
+  "GET /api/v1/machines/{machine}/boot": "viewer",
+  "POST /api/v1/machines/{machine}/install": "operator",
+  "POST /api/v1/machines/{machine}/cancel": "operator",
+  "POST /api/v1/machines/{machine}/boot-options": "operator",
+  "DELETE /api/v1/machines/{machine}": "operator",
+  "GET /api/logs/{machine}": "viewer",
+  "GET /api/logs/{machine}/follow": "viewer",
+  "GET /api/v1/images": "viewer",
+  "GET /api/v1/images/{name}": "viewer",
+  "PUT /api/v1/images/{name}": "operator",
+  "DELETE /api/v1/images/{name}": "operator",
+  "POST /api/v1/images/{name}/verify": "operator",
+  "POST /api/v1/images/pull": "operator",
+  "POST /api/v1/images/uploads": "operator",
+  "POST /api/v1/images/uploads/{upload}": "operator",
 };
 
 let stack: Stack;
@@ -66,9 +83,9 @@ let routes: RouteAccess[];
 beforeAll(async () => {
   await buildExecutable();
   stack = createStack();
-  await stack.startLabd();
+  await stack.startLabd("standalone");
   const response = await fetch("http://labctl/api/v1/openapi.json", {
-    unix: join(stack.directory, "labd.sock"),
+    unix: stack.socket,
   });
   routes = readRouteAccess(await response.json());
 }, 60_000);
@@ -100,7 +117,7 @@ test("a route anybody may call says what protects it instead", () => {
 test("without an identity, every guarded route is refused over the network", async () => {
   for (const { method, path, permission } of routes) {
     if (permission === "public") continue;
-    const url = `https://127.0.0.1:${stack.port}${path.replace("{name}", "x")}`;
+    const url = `https://127.0.0.1:${stack.port}${path.replaceAll(/\{\w+\}/g, "x")}`;
     const body = ["POST", "PUT", "PATCH"].includes(method)
       ? { body: "{}", headers: { "content-type": "application/json" } }
       : {};

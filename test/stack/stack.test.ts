@@ -149,10 +149,10 @@ test("a wrong key for the certificate authority is a clear refusal to start", as
     config,
     JSON.stringify({
       dataDir: join(stack.directory, "data"),
+      adminSocket: join(stack.directory, "w.sock"),
       labd: {
         listen: "127.0.0.1",
         port: stack.port + 2,
-        socket: join(stack.directory, "w.sock"),
         caKeyFile: join(stack.directory, "wrong.key"),
       },
     }),

@@ -16,30 +16,33 @@ export interface Stack {
   labctl(...words: string[]): Promise<Ran>;
   /** One that goes on; ended with the stack. */
   spawn(...words: string[]): Bun.Subprocess<"ignore", "pipe", "pipe">;
-  startLabd(): Promise<Bun.Subprocess>;
+  /** The control plane, or with it a bastion that serves no interface. */
+  startLabd(role?: "labd" | "standalone"): Promise<Bun.Subprocess>;
   startAgent(name: string): Bun.Subprocess;
   join(name: string, token?: string): Promise<Ran>;
   stateOf(name: string): string;
   directory: string;
+  /** The admin socket. */
+  socket: string;
   stop(): Promise<void>;
 }
 
 export function createStack(index = 0): Stack {
   const directory = mkdtempSync(join(tmpdir(), "labctl-stack-"));
   const children: Bun.Subprocess[] = [];
-  const socket = join(directory, "labd.sock");
+  const socket = join(directory, "labctl.sock");
   const config = join(directory, "config.yaml");
   const port = 20_000 + 2 * (process.pid % 10_000) + index;
-  const env = { PATH: process.env.PATH ?? "/usr/bin:/bin", HOME: directory, LABCTL_LABD_SOCKET: socket };
+  const env = { PATH: process.env.PATH ?? "/usr/bin:/bin", HOME: directory, LABCTL_SOCKET: socket };
   writeFileSync(join(directory, "ca.key"), "5a".repeat(32));
   writeFileSync(
     config,
     JSON.stringify({
       dataDir: join(directory, "data"),
+      adminSocket: socket,
       labd: {
         listen: "127.0.0.1",
         port,
-        socket,
         caKeyFile: join(directory, "ca.key"),
         // The tests ask more of one identity in a minute than people do.
         rateLimits: { general: 10_000, enrol: 1000, tokens: 1000, failed: 1000 },
@@ -59,6 +62,7 @@ export function createStack(index = 0): Stack {
   const stack: Stack = {
     port,
     directory,
+    socket,
     stateOf: (name) => join(directory, name),
     async labctl(...words) {
       const child = Bun.spawn([executable, ...words], {
@@ -84,8 +88,8 @@ export function createStack(index = 0): Stack {
       children.push(child);
       return child;
     },
-    async startLabd() {
-      const child = start(["labd", "run", "--config", config], "labd");
+    async startLabd(role = "labd") {
+      const child = start([role, "run", "--config", config], "labd");
       await until("labd answers", async () => (await stack.labctl("whoami")).code === 0);
       return child;
     },

@@ -1,4 +1,5 @@
 import { AppError } from "../platform/errors.ts";
+import type { Labels } from "./permissions.ts";
 
 /** What a label selector asks of a resource's labels; all of its terms have to hold. */
 export type Selector = readonly { key: string; value: string | undefined; negated: boolean }[];
@@ -21,7 +22,7 @@ export function parseSelector(text: string): Selector {
   });
 }
 
-export function selects(selector: Selector, labels: Readonly<Record<string, string>>): boolean {
+export function selects(selector: Selector, labels: Labels): boolean {
   return selector.every(({ key: name, value: wanted, negated }) => {
     const holds = wanted === undefined ? name in labels : labels[name] === wanted;
     return holds !== negated;

@@ -1,10 +1,12 @@
 import { expect, test } from "bun:test";
-import { createApp } from "../http/app.ts";
+import { createLocalGate, createRoomApp } from "../http/testdata/local-gate.ts";
+import { createManualClock } from "../platform/clock.ts";
 import { AppError } from "../platform/errors.ts";
 import { silentLogger } from "../platform/logger.ts";
 import { parseMac } from "../platform/mac.ts";
-import { bootRecordSchema, createBootAdminRoutes } from "./admin-routes.ts";
+import { openStore } from "../store/database.ts";
 import type { RecordedBoot } from "./record-repository.ts";
+import { bootRecordSchema, createBootRecordRoutes } from "./routes.ts";
 
 const mac = parseMac("52:54:00:12:34:56");
 const second = parseMac("52:54:00:12:34:57");
@@ -26,18 +28,28 @@ const boot: RecordedBoot = {
 const notFound = () => {
   throw new AppError("not-found", "no such machine");
 };
-const routes = createBootAdminRoutes({
+const clock = createManualClock(10_000);
+const { gate } = createLocalGate(openStore(":memory:"), clock);
+const routes = createBootRecordRoutes(gate, {
   record: { boots: (asked) => Promise.resolve(asked === mac ? [boot] : []) },
   machines: {
     // checked: of a machine the route reads its MAC alone
     find: (word) => (word === "worker-1" ? ({ mac } as never) : notFound()),
+    resource: (word) => ({ name: `machine/${word}` }),
     orders: { primaryMac: (asked) => (asked === second ? mac : undefined) },
   },
-  now: () => 10_000,
+  now: clock.now,
   timeOf: (at) => `second ${at / 1000}`,
 });
-const app = createApp([routes], silentLogger);
-const get = (word: string) => app.request(`/api/v1/machines/${word}/boot`);
+const app = createRoomApp(gate, [routes], silentLogger);
+const peer = { kind: "local", uid: 0, user: "root" } as const;
+const get = (word: string) =>
+  app.fetch(new Request(`http://labctl/api/v1/machines/${word}/boot`), {
+    clientIp: "",
+    baseUrl: "",
+    untimed: () => {},
+    peer,
+  });
 
 test("a machine's record is found by any of its MACs and by its name, each boot with its verdict", async () => {
   for (const word of [mac, "52-54-00-12-34-56", second, "worker-1"]) {

@@ -1,0 +1,57 @@
+import { createAuditLog } from "../access/audit-log.ts";
+import { createAuditRoutes } from "../access/audit-routes.ts";
+import { createIdentityRoutes } from "../access/identity-routes.ts";
+import { identifyLocal } from "../access/service.ts";
+import { createControlPlane } from "../http/control-plane.ts";
+import { createGate } from "../http/gate.ts";
+import { listenLocal } from "../http/local-listener.server.ts";
+import { createOperationsRoutes } from "../http/operations-routes.ts";
+import { createRateLimits } from "../http/rate-limits.ts";
+import { createStatusRoutes } from "../http/status-routes.ts";
+import { systemClock as clock } from "../platform/clock.ts";
+import type { DaemonConfig } from "../platform/config.ts";
+import type { Logger } from "../platform/logger.ts";
+import { startBastion } from "./bastion.ts";
+import { createStarted, type Running } from "./running.ts";
+import { createTelemetry, listenForMetrics } from "./telemetry.ts";
+
+/** The bastion without a control plane: this host's administrators alone ask it, by the admin socket. */
+export async function startBastionAlone(config: DaemonConfig, logger: Logger): Promise<Running> {
+  const started = createStarted();
+  try {
+    const telemetry = createTelemetry(config, clock);
+    const { store, metrics } = telemetry;
+    started.keep({ stop: () => store.close() });
+    started.keep(listenForMetrics(config, metrics, logger));
+    const audit = createAuditLog(store, clock);
+    const gate = createGate({
+      identify: identifyLocal,
+      audit,
+      clock,
+      limits: createRateLimits(config.labd.rateLimits, clock),
+      newId: () => crypto.randomUUID(),
+    });
+    const { rooms, listeners } = started.keep(await startBastion(config, logger, { telemetry, audit, gate }));
+    const startedAt = clock.now();
+    const status = createStatusRoutes(() => ({ pid: process.pid, startedAt, listeners: listeners() }));
+    const app = createControlPlane(
+      gate,
+      [
+        createIdentityRoutes(),
+        createAuditRoutes(gate, audit),
+        createOperationsRoutes(telemetry, gate),
+        ...rooms,
+      ],
+      status,
+      logger,
+      telemetry.countRequests("bastion"),
+    );
+    // Last: whoever finds the socket finds everything else running.
+    started.keep(await listenLocal(app, () => false, config.adminSocket, logger));
+    logger.info("bastion is ready", { interfaces: config.interfaces.map((each) => each.name).join(",") });
+    return started;
+  } catch (error) {
+    await started.stop();
+    throw error;
+  }
+}
