@@ -24,7 +24,11 @@ const logger = createLogger({ write: (level, message) => void (level === "error"
 const stops: (() => Promise<void>)[] = [];
 const connect: Record<string, () => net.Socket> = {};
 
-const gate: Gate = { identify: (_, next) => next(), need: () => (_, next) => next() };
+const gate: Gate = {
+  identify: (_, next) => next(),
+  need: () => (_, next) => next(),
+  require: async () => {},
+};
 const echo = createApi();
 echo.post("/api/echo", async (context) => context.text(String((await context.req.text()).length)));
 echo.get("/api/fine", (context) => context.text("fine"));
