@@ -61,6 +61,8 @@ const packages = [
   ["python3-proxmoxer", "test", "another client of the Proxmox VE API"],
   ["python3-prometheus-client", "test", "judge of /metrics"],
   ["python3-requests", "test", "what python3-proxmoxer speaks HTTPS with"],
+  ["faketime", "test", "processes that live at another time"],
+  ["sudo", "test", "an agent that is not root"],
   ["shellcheck", "test", "judge of shell scripts"],
   // What installers run on the machine, run here on disks made of files.
   ["lvm2", "test", "volumes of an install"],

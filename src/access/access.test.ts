@@ -8,6 +8,7 @@ import { createDirectory, type Directory } from "./directory.ts";
 import { createKeySeal } from "./key-seal.ts";
 import { decideAccess } from "./permissions.ts";
 import type { Actor } from "./principal.ts";
+import { createRootRotation } from "./root-rotation.ts";
 import { createTokenService, type TokenService } from "./token-service.ts";
 
 const day = 86_400_000;
@@ -76,12 +77,53 @@ test("after a rotation both roots are trusted and the new one signs", async () =
   const old = await issue("node1");
   await authority.rotate(actor);
   expect(authority.fingerprint()).not.toBe(before);
-  expect((await authority.show()).map(({ state, living }) => [state, living])).toEqual([
-    ["active", 0],
-    ["trusted", 1],
+  expect((await authority.show()).map(({ state, agents }) => [state, agents])).toEqual([
+    ["active", []],
+    ["trusted", ["node1"]],
   ]);
   expect((await authority.judge(old.fingerprint)).trusted).toBe(true);
   expect(authority.bundle().match(/BEGIN CERTIFICATE/g)).toHaveLength(2);
+});
+
+test("an old root is not retired while somebody needs it, and the refusal names them", async () => {
+  const ended: string[] = [];
+  const rotation = createRootRotation(store, authority, clock, async (gone) => void ended.push(...gone));
+  await expect(rotation.retire(actor, undefined, false)).rejects.toThrow("there is no old root to retire");
+  const old = await issue("node1");
+  await tokens.create(actor, { kind: "join", description: "", lifetime: day, uses: 1 });
+  clock.advance(1);
+  await rotation.rotate(actor);
+  await expect(rotation.retire(actor, undefined, false)).rejects.toThrow(
+    "the old root is still needed by server/node1, 1 unused token",
+  );
+  await rotation.retire(actor, undefined, true);
+  expect(ended).toEqual([old.fingerprint]);
+  expect(await authority.judge(old.fingerprint)).toEqual({
+    trusted: false,
+    because: "it was revoked: its root was retired",
+  });
+  expect(authority.bundle().match(/BEGIN CERTIFICATE/g)).toHaveLength(1);
+  const again = await openAuthority(store, await createKeySeal(key, "test"), audit, clock, "lab");
+  expect(again.bundle()).toBe(authority.bundle());
+});
+
+test("a root nobody needs any more is retired by itself, a day after the rotation and not before", async () => {
+  const rotation = createRootRotation(store, authority, clock, async () => {});
+  await rotation.rotate(actor);
+  await rotation.retireUnused(actor);
+  expect(authority.rotating).toBe(true);
+  clock.advance(day);
+  const held = await issue("node1");
+  await rotation.rotate(actor);
+  clock.advance(day);
+  await rotation.retireUnused(actor);
+  // The first root went, the second signed what node1 holds.
+  expect((await rotation.show()).map(({ agents }) => agents)).toEqual([[], ["node1"]]);
+  const { fingerprint } = await issue("node1");
+  await store.transaction((tx) => authority.supersede(tx, "agent", "node1", fingerprint));
+  expect((await authority.judge(held.fingerprint)).trusted).toBe(false);
+  await rotation.retireUnused(actor);
+  expect(authority.rotating).toBe(false);
 });
 
 test("a one-time token is used by exactly one of many that try at once", async () => {

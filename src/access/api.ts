@@ -62,7 +62,10 @@ export const authorityView = z.object({
   pem: z.string(),
   createdAt: z.number(),
   notAfter: z.number(),
-  living: z.number(),
+  agents: z.array(z.string()),
+  users: z.array(z.string()),
+  /** Join and login tokens that carry its fingerprint and can be used still. */
+  tokens: z.number(),
 });
 
 export const auditRecord = z.object({

@@ -1,17 +1,40 @@
-import { and, asc, desc, eq, isNotNull, isNull, lt } from "drizzle-orm";
+import { and, asc, desc, eq, gt, isNull, lt, ne } from "drizzle-orm";
 import type { Queries } from "../store/database.ts";
 import { authorities, certificates } from "../store/schema/access.ts";
 
 export type AuthorityRow = typeof authorities.$inferSelect;
 export type CertificateRow = typeof certificates.$inferSelect;
 
+/** Those that are not retired, oldest first. */
 export const listAuthorities = (read: Queries): Promise<AuthorityRow[]> =>
-  read.select().from(authorities).orderBy(asc(authorities.id));
+  read.select().from(authorities).where(isNull(authorities.retiredAt)).orderBy(asc(authorities.id));
 
-/** The new root signs from now on; the one that did goes on being trusted. */
-export async function activateAuthority(tx: Queries, row: Omit<AuthorityRow, "id" | "state">): Promise<void> {
-  await tx.update(authorities).set({ state: "trusted" }).where(eq(authorities.state, "active"));
+/** The new root signs from now on; the one that did goes on being trusted, without its key. */
+export async function activateAuthority(
+  tx: Queries,
+  row: Omit<AuthorityRow, "id" | "state" | "retiredAt">,
+): Promise<void> {
+  await tx
+    .update(authorities)
+    .set({ state: "trusted", sealedKey: "" })
+    .where(eq(authorities.state, "active"));
   await tx.insert(authorities).values({ ...row, state: "active" });
+}
+
+/** Trusts it no more and revokes what it signed; the answer is the fingerprints. */
+export async function retireAuthority(
+  tx: Queries,
+  id: number,
+  at: number,
+  because: string,
+): Promise<string[]> {
+  await tx.update(authorities).set({ retiredAt: at }).where(eq(authorities.id, id));
+  const rows = await tx
+    .update(certificates)
+    .set({ revokedAt: at, revokedBecause: because })
+    .where(and(eq(certificates.authorityId, id), isNull(certificates.revokedAt)))
+    .returning({ fingerprint: certificates.fingerprint });
+  return rows.map((row) => row.fingerprint);
 }
 
 export async function insertCertificate(
@@ -60,22 +83,44 @@ export async function revokeCertificates(
   return rows.map((row) => row.fingerprint);
 }
 
-/** Certificates a root signed that hold still: while there are any it has to be trusted. */
-export async function countLiving(read: Queries, authorityId: number, now: number): Promise<number> {
-  const rows = await read
-    .select({ fingerprint: certificates.fingerprint, notAfter: certificates.notAfter })
-    .from(certificates)
-    .where(and(eq(certificates.authorityId, authorityId), isNull(certificates.revokedAt)));
-  return rows.filter((row) => row.notAfter > now).length;
+/** Revokes what the holder has besides one certificate, which took the place of the others. */
+export async function supersedeCertificates(
+  tx: Queries,
+  { holder, name, fingerprint }: Pick<CertificateRow, "holder" | "name" | "fingerprint">,
+  at: number,
+): Promise<string[]> {
+  const rows = await tx
+    .update(certificates)
+    .set({ revokedAt: at, revokedBecause: "a newer one took its place" })
+    .where(
+      and(
+        eq(certificates.holder, holder),
+        eq(certificates.name, name),
+        ne(certificates.fingerprint, fingerprint),
+        isNull(certificates.revokedAt),
+      ),
+    )
+    .returning({ fingerprint: certificates.fingerprint });
+  return rows.map((row) => row.fingerprint);
 }
 
-export const revokedFingerprints = async (read: Queries, now: number): Promise<string[]> => {
-  const rows = await read
-    .select({ fingerprint: certificates.fingerprint, notAfter: certificates.notAfter })
+/** Who holds a certificate a root signed that is good still, each once. */
+export const livingHolders = (
+  read: Queries,
+  authorityId: number,
+  now: number,
+): Promise<{ holder: CertificateRow["holder"]; name: string }[]> =>
+  read
+    .selectDistinct({ holder: certificates.holder, name: certificates.name })
     .from(certificates)
-    .where(isNotNull(certificates.revokedAt));
-  return rows.filter((row) => row.notAfter > now).map((row) => row.fingerprint);
-};
+    .where(
+      and(
+        eq(certificates.authorityId, authorityId),
+        isNull(certificates.revokedAt),
+        gt(certificates.notAfter, now),
+      ),
+    )
+    .orderBy(asc(certificates.name));
 
 export async function forgetExpired(tx: Queries, before: number): Promise<void> {
   await tx.delete(certificates).where(lt(certificates.notAfter, before));

@@ -1,7 +1,15 @@
 import { expect, test } from "bun:test";
 import { X509Certificate } from "node:crypto";
-import { createRoot, createSigningRequest, fingerprintOf, issueLeaf } from "./certificates.ts";
+import {
+  createRoot,
+  createSigningRequest,
+  crossSign,
+  fingerprintOf,
+  issueLeaf,
+  renewalDue,
+} from "./certificates.ts";
 import { createKeySeal } from "./key-seal.ts";
+import { backdate } from "./validity.ts";
 
 const now = Date.UTC(2026, 0, 1);
 const day = 86_400_000;
@@ -37,6 +45,31 @@ test("a server's addresses are in its certificate, names and numbers apart", asy
   expect(new X509Certificate(leaf.pem).subjectAltName).toBe(
     "DNS:labd.example, IP Address:10.0.0.1, IP Address:0:0:0:0:0:0:0:1",
   );
+});
+
+test("who knows only the root before can follow the chain to what the next one signed", async () => {
+  const [old, next] = [await createRoot("lab", now, 10 * day), await createRoot("lab", now, 20 * day)];
+  const cross = new X509Certificate(await crossSign(old, next));
+  const root = new X509Certificate(next.pem);
+  expect(cross.verify(new X509Certificate(old.pem).publicKey)).toBe(true);
+  expect(cross.publicKey.equals(root.publicKey)).toBe(true);
+  expect(cross.subject).toBe(root.subject);
+  expect(cross.subject).not.toBe(cross.issuer);
+  expect(cross.validToDate.getTime()).toBe(now + 10 * day);
+});
+
+test("a certificate is due when a third of its life is left, however far back it begins", async () => {
+  const root = await createRoot("lab", now, 10 * day);
+  const { csrPem } = await createSigningRequest("alice");
+  const { pem } = await issueLeaf(root, csrPem, {
+    holder: "user",
+    name: "alice",
+    notBefore: now - backdate,
+    notAfter: now + day / 2,
+  });
+  expect(renewalDue(pem, now)).toBe(false);
+  expect(renewalDue(pem, now + day / 3 - 1)).toBe(false);
+  expect(renewalDue(pem, now + day / 3)).toBe(true);
 });
 
 test("no leaf outlives its root", async () => {

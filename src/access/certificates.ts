@@ -1,6 +1,7 @@
 import "reflect-metadata";
 import * as x509 from "@peculiar/x509";
 import { AppError } from "../platform/errors.ts";
+import { backdate, isRenewalDue } from "./validity.ts";
 
 /** Whom a certificate is for; carried as its organizational unit. */
 export const holders = ["server", "agent", "user"] as const;
@@ -32,20 +33,19 @@ export interface LeafRequest {
 }
 
 const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
-/** A leaf is valid a little before it was made: the holder's clock may be behind ours. Milliseconds. */
-export const backdate = 5 * 60_000;
-
 export async function createRoot(name: string, now: number, lifetime: number): Promise<Root> {
   const keys = await crypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
+  const serialNumber = randomSerial();
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
-    serialNumber: randomSerial(),
-    name: `CN=${escapeName(name)}`,
+    serialNumber,
+    // Two roots of one name would be taken for each other where a chain is put together.
+    name: `CN=${escapeName(name)} ${serialNumber.slice(0, 8)}`,
     notBefore: new Date(now - backdate),
     notAfter: new Date(now + lifetime),
     keys,
     signingAlgorithm: algorithm,
     extensions: [
-      new x509.BasicConstraintsExtension(true, 0, true),
+      new x509.BasicConstraintsExtension(true, undefined, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
     ],
@@ -53,6 +53,34 @@ export async function createRoot(name: string, now: number, lifetime: number): P
   const privateKey = new Uint8Array(await crypto.subtle.exportKey("pkcs8", keys.privateKey));
   return { ...(await describe(certificate)), privateKey };
 }
+
+/**
+ * The root `next`, signed by the root before it: whoever knows only that one can follow the chain from a certificate
+ * that `next` signed (RFC 4210 §4.4, NewWithOld).
+ */
+export async function crossSign(previous: Root, next: Root): Promise<string> {
+  const [issuer, subject] = [new x509.X509Certificate(previous.pem), new x509.X509Certificate(next.pem)];
+  const certificate = await x509.X509CertificateGenerator.create({
+    serialNumber: randomSerial(),
+    subject: subject.subject,
+    issuer: issuer.subject,
+    notBefore: subject.notBefore,
+    notAfter: new Date(Math.min(previous.notAfter, next.notAfter)),
+    publicKey: await subject.publicKey.export(),
+    signingKey: await signingKeyOf(previous),
+    signingAlgorithm: algorithm,
+    extensions: [
+      new x509.BasicConstraintsExtension(true, undefined, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+      await x509.SubjectKeyIdentifierExtension.create(subject.publicKey),
+      await x509.AuthorityKeyIdentifierExtension.create(issuer.publicKey),
+    ],
+  });
+  return certificate.toString("pem");
+}
+
+const signingKeyOf = ({ privateKey }: Root) =>
+  crypto.subtle.importKey("pkcs8", Uint8Array.from(privateKey), algorithm, false, ["sign"]);
 
 /** A key made on this host and the request for its certificate, both PEM. */
 export async function createSigningRequest(name: string): Promise<{ keyPem: string; csrPem: string }> {
@@ -73,13 +101,6 @@ export async function createSigningRequest(name: string): Promise<{ keyPem: stri
 export async function issueLeaf(root: Root, csrPem: string, leaf: LeafRequest): Promise<Issued> {
   const request = await readRequest(csrPem);
   const authority = new x509.X509Certificate(root.pem);
-  const signingKey = await crypto.subtle.importKey(
-    "pkcs8",
-    Uint8Array.from(root.privateKey),
-    algorithm,
-    false,
-    ["sign"],
-  );
   const names = (leaf.addresses ?? []).map((address) => ({
     type: isAddress(address) ? ("ip" as const) : ("dns" as const),
     value: address,
@@ -91,7 +112,7 @@ export async function issueLeaf(root: Root, csrPem: string, leaf: LeafRequest): 
     notBefore: new Date(leaf.notBefore),
     notAfter: new Date(Math.min(leaf.notAfter, authority.notAfter.getTime())),
     publicKey: await request.publicKey.export(),
-    signingKey,
+    signingKey: await signingKeyOf(root),
     signingAlgorithm: algorithm,
     extensions: [
       new x509.BasicConstraintsExtension(false, undefined, true),
@@ -129,6 +150,20 @@ export async function fingerprintOf(pem: string): Promise<string> {
 export function validityOf(pem: string): { notBefore: number; notAfter: number } {
   const { notBefore, notAfter } = new x509.X509Certificate(pem);
   return { notBefore: notBefore.getTime(), notAfter: notAfter.getTime() };
+}
+
+/** Whether a third of the certificate's life is left, or less: its holder should have the next one made. */
+export function renewalDue(pem: string, now: number): boolean {
+  const { notBefore, notAfter } = validityOf(pem);
+  return isRenewalDue(notBefore, notAfter, now);
+}
+
+/** Whether the first certificate of `rootsPem`, the one that signs, signed this one. */
+export async function isSignedBy(pem: string, rootsPem: string): Promise<boolean> {
+  const [root] = rootsPem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/) ?? [];
+  if (root === undefined) return false;
+  const { publicKey } = new x509.X509Certificate(root);
+  return new x509.X509Certificate(pem).verify({ publicKey, signatureOnly: true });
 }
 
 async function describe(certificate: x509.X509Certificate): Promise<Issued> {

@@ -5,12 +5,14 @@ import type { Store } from "../store/database.ts";
 import { authorityView, binding, newRole, newUser, roleView, userView } from "./api.ts";
 import type { Authority } from "./authority.ts";
 import type { Directory } from "./directory.ts";
+import type { RootRotation } from "./root-rotation.ts";
 import type { Sessions } from "./session-service.ts";
 
 export interface GovernanceRoutesDeps {
   gate: Gate;
   store: Store;
   authority: Authority;
+  rotation: RootRotation;
   directory: Directory;
   sessions: Sessions;
 }
@@ -20,6 +22,7 @@ export function createGovernanceRoutes({
   gate,
   store,
   authority,
+  rotation,
   directory,
   sessions,
 }: GovernanceRoutesDeps) {
@@ -180,7 +183,7 @@ export function createGovernanceRoutes({
         summary: "The roots and what hangs on them",
         responses: json(z.object({ items: z.array(authorityView) }), "Roots"),
       }),
-      async (context) => context.json({ items: await authority.show() }, 200),
+      async (context) => context.json({ items: await rotation.show() }, 200),
     )
     .openapi(
       guardedRoute(
@@ -195,7 +198,26 @@ export function createGovernanceRoutes({
         audited,
       ),
       async (context) => {
-        await authority.rotate(context.var.actor);
+        await rotation.rotate(context.var.actor);
+        return context.body(null, 204);
+      },
+    )
+    .openapi(
+      guardedRoute(
+        gate,
+        "ca:retire",
+        {
+          method: "post",
+          path: "/api/v1/ca/retire",
+          summary: "Ends the trust in an old root",
+          request: body(z.strictObject({ id: z.int().optional(), force: z.boolean().default(false) })),
+          responses: nothing,
+        },
+        audited,
+      ),
+      async (context) => {
+        const { id, force } = context.req.valid("json");
+        await rotation.retire(context.var.actor, id, force);
         return context.body(null, 204);
       },
     );

@@ -9,6 +9,8 @@ import type { TokenService } from "./token-service.ts";
 /** What a request brings to prove who it comes from. */
 export interface Proof {
   certificate?: string;
+  /** Why the certificate that was shown counts for nothing. */
+  refused?: string;
   /** The user of this host at the other end of the Unix socket. */
   localUser?: string;
   bearer?: string;
@@ -82,10 +84,11 @@ export function createIdentify(
   }
 
   return async (proof) => {
-    const { certificate, localUser, bearer, cookie } = proof;
+    const { certificate, refused, localUser, bearer, cookie } = proof;
     if (localUser !== undefined) return identifyLocal(proof);
     if (bearer !== undefined) return byToken(bearer);
     if (certificate !== undefined) return byCertificate(certificate);
+    if (refused !== undefined) throw new AppError("unauthenticated", refused);
     if (cookie !== undefined) return bySession(cookie);
     return anonymous;
   };

@@ -1,4 +1,4 @@
-import { and, desc, eq, gt, isNull, or, sql } from "drizzle-orm";
+import { and, count, desc, eq, gt, gte, inArray, isNull, lt, or, sql } from "drizzle-orm";
 import type { Queries } from "../store/database.ts";
 import { tokens } from "../store/schema/access.ts";
 import type { TokenKind } from "./token.ts";
@@ -46,6 +46,29 @@ export async function findToken(read: Queries, hash: string): Promise<TokenRow |
 
 export const listTokens = (read: Queries, limit: number): Promise<TokenRow[]> =>
   read.select().from(tokens).orderBy(desc(tokens.createdAt)).limit(limit);
+
+/** Tokens that carry the fingerprint of the root that signed from `from` until `until`, and can be used still. */
+export async function countFingerprinted(
+  read: Queries,
+  from: number,
+  until: number,
+  now: number,
+): Promise<number> {
+  const [row] = await read
+    .select({ found: count() })
+    .from(tokens)
+    .where(
+      and(
+        inArray(tokens.kind, ["join", "login"]),
+        gte(tokens.createdAt, from),
+        lt(tokens.createdAt, until),
+        isNull(tokens.revokedAt),
+        gt(tokens.expiresAt, now),
+        or(isNull(tokens.usesLeft), gt(tokens.usesLeft, 0)),
+      ),
+    );
+  return row?.found ?? 0;
+}
 
 export async function revokeToken(tx: Queries, id: string, at: number): Promise<TokenRow | undefined> {
   const [row] = await tx

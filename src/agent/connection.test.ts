@@ -28,8 +28,10 @@ test("a first connection that fails stays 'connecting'; one that was lost is 're
   });
 });
 
-test("labd's own wish comes before the back-off", () => {
-  expect(from({ kind: "connected", since: 1 }, { kind: "lost", after: 5000 }).connectAfter).toBe(6000);
+test("after a clean stop agents come back around the moment labd named, not all at once", () => {
+  const lost = (random: number) =>
+    decideConnection({ kind: "connected", since: 1 }, { kind: "lost", after: 4000 }, random).connectAfter;
+  expect([lost(0), lost(0.5), lost(0.999)]).toEqual([2000, 4000, 5996]);
 });
 
 test("after a stop nothing is tried any more, whatever still arrives", () => {

@@ -9,7 +9,7 @@ export type ConnectionState =
 export type ConnectionEvent =
   | { kind: "start" }
   | { kind: "welcomed"; at: number }
-  /** The attempt failed or the connection was lost; `after` is labd's own wish, in milliseconds. */
+  /** The attempt failed or the connection was lost; labd said it would be back after so many milliseconds. */
   | { kind: "lost"; after?: number }
   | { kind: "stop" };
 
@@ -37,13 +37,15 @@ export function decideConnection(state: ConnectionState, event: ConnectionEvent,
       if (state.kind === "disconnected") return { state };
       const attempt = state.kind === "connected" ? 1 : state.attempt + 1;
       const kind = state.kind === "connecting" ? "connecting" : "reconnecting";
-      return { state: { kind, attempt }, connectAfter: (event.after ?? 0) + backOff(attempt, random) };
+      // Where labd said when, there is nothing to back off from; only that not all come at once.
+      const wait = event.after === undefined ? backOff(attempt, random) : event.after * (0.5 + random);
+      return { state: { kind, attempt }, connectAfter: Math.round(wait) };
     }
   }
 }
 
-/** 1 s doubling to 30 s, of which the last half is left to chance. */
+/** Up to 2 s, doubling up to 30 s, of which the last half is left to chance. */
 export function backOff(attempt: number, random: number): number {
-  const ceiling = Math.min(longest, shortest * 2 ** Math.min(attempt - 1, 10));
-  return Math.round(Math.max(shortest, ceiling / 2 + (ceiling / 2) * random));
+  const ceiling = Math.min(longest, shortest * 2 ** Math.min(attempt, 10));
+  return Math.round((ceiling / 2) * (1 + random));
 }

@@ -2,7 +2,8 @@ import { X509Certificate } from "node:crypto";
 import { hostname, networkInterfaces } from "node:os";
 import { z } from "zod";
 import { createSigningRequest, parseToken } from "../access/service.ts";
-import { AppError, type ErrorCode } from "../platform/errors.ts";
+import { describeRefusedCertificate } from "../platform/clock-difference.ts";
+import { AppError, type ErrorCode, toAppError } from "../platform/errors.ts";
 import type { AgentState } from "./state.client.ts";
 
 /** The address of labd as users write it: `labd.example`, `10.0.0.1:8443`, `https://…`. */
@@ -126,10 +127,45 @@ export function hostDescription(): { hostname: string; macs: string[] } {
   return { hostname: hostname(), macs: [...new Set(macs)].filter((mac) => mac !== "00:00:00:00:00:00") };
 }
 
+/** What labd's clock says, in milliseconds since the epoch: for a message to people, believed by nobody else. */
+export async function readServerClock(server: string): Promise<number | undefined> {
+  const response = await reach(server, `${server}/healthz`, { tls: { rejectUnauthorized: false } });
+  const at = Date.parse(response.headers.get("date") ?? "");
+  return Number.isNaN(at) ? undefined : at;
+}
+
+async function clockError(server: string, expired: boolean, cause: unknown): Promise<AppError> {
+  const theirs = await readServerClock(server);
+  return new AppError("unavailable", describeRefusedCertificate(expired, Date.now(), theirs), {
+    hint: "set the clock of the one that is wrong: timedatectl set-ntp true",
+    cause,
+  });
+}
+
+const principal = z.object({ name: z.string() });
+
+/** Why `server` is no labd of our roots that knows us; `undefined` when it is one. */
+export async function probeServer(server: string, state: AgentState): Promise<string | undefined> {
+  try {
+    const response = await reach(server, `${server}/api/v1/whoami`, {
+      tls: { ca: state.authoritiesPem, cert: state.certificatePem, key: state.keyPem },
+    });
+    if (!response.ok) return `${server} answered ${response.status}`;
+    const { name } = principal.parse(await response.json());
+    return name === `agent/${state.name}` ? undefined : `${server} takes us for ${name}`;
+  } catch (error) {
+    return toAppError(error).message;
+  }
+}
+
 async function reach(server: string, url: string, init: BunFetchRequestInit): Promise<Response> {
   try {
     return await fetch(url, { ...init, redirect: "error", signal: AbortSignal.timeout(patience) });
   } catch (cause) {
+    const code: unknown = cause instanceof Error && "code" in cause ? cause.code : undefined;
+    if (code === "CERT_NOT_YET_VALID" || code === "CERT_HAS_EXPIRED") {
+      throw await clockError(server, code === "CERT_HAS_EXPIRED", cause);
+    }
     const message = cause instanceof Error ? cause.message : String(cause);
     throw new AppError("unavailable", `${server} cannot be reached: ${message}`, {
       hint: "is it running, and is its port open?",

@@ -2,7 +2,8 @@ import { z } from "zod";
 import { auditRecord, authorityView, whoami as whoamiSchema } from "../access/api.ts";
 import { AppError } from "../platform/errors.ts";
 import { defineCommand, defineGroup, outputFlag } from "./define.ts";
-import { connect, removeIdentity } from "./labd-connection.ts";
+import { removeIdentity } from "./identity.ts";
+import { connect } from "./labd-connection.ts";
 import { type Column, formatTime, print, printRecord, printRecords } from "./output.ts";
 import { approve, deny, endSession, sessions } from "./sessions.ts";
 import { outputFormat } from "./settings.ts";
@@ -123,11 +124,13 @@ const caColumns: Column<z.output<typeof authorityView>>[] = [
   { title: "FINGERPRINT", value: (row) => row.fingerprint },
   { title: "SINCE", value: (row) => formatTime(row.createdAt) },
   { title: "UNTIL", value: (row) => formatTime(row.notAfter) },
-  { title: "LIVING", value: (row) => row.living },
+  { title: "AGENTS", value: (row) => row.agents.length },
+  { title: "USERS", value: (row) => row.users.length },
+  { title: "TOKENS", value: (row) => row.tokens },
 ];
 
 const show = defineCommand({
-  summary: "the roots that are trusted, and how many certificates hang on each",
+  summary: "the roots that are trusted, and how many agents, users and tokens still need each",
   example: "labctl ca show",
   args: outputFlag,
   run: async ({ output }) => {
@@ -142,7 +145,29 @@ const rotate = defineCommand({
   args: {},
   run: async () => {
     await connect().send("POST", "/api/v1/ca/rotate", {});
-    print("a new root signs from now on; agents move over by themselves");
+    print("a new root signs from now on; agents and users move over by themselves: labctl ca show");
+  },
+});
+
+const retire = defineCommand({
+  summary: "trust an old root no more; by itself a day after the rotation, once nobody needs it",
+  example: "labctl ca retire",
+  args: {
+    id: {
+      type: "positional",
+      required: false,
+      description: "from labctl ca show; every old one when absent",
+    },
+    force: { type: "boolean", description: "also cut off those who still need it" },
+  },
+  run: async ({ id, force }) => {
+    if (id !== undefined && !/^\d+$/.test(id))
+      throw new AppError("usage", `'${id}' is not the ID of a root`, { hint: "labctl ca show" });
+    await connect().send("POST", "/api/v1/ca/retire", {
+      ...(id !== undefined && { id: Number(id) }),
+      force: force === true,
+    });
+    print("the old root is trusted no more");
   },
 });
 
@@ -159,6 +184,7 @@ export const ca = defineGroup({
   commands: {
     show: { summary: show.summary, load: async () => show },
     rotate: { summary: rotate.summary, load: async () => rotate },
+    retire: { summary: retire.summary, load: async () => retire },
     export: { summary: exportRoots.summary, load: async () => exportRoots },
   },
 });

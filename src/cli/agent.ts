@@ -1,9 +1,11 @@
-import { AppError } from "../platform/errors.ts";
+import type { AgentStatus } from "../agent/status.ts";
+import { describeClockDifference } from "../platform/clock-difference.ts";
+import { AppError, toAppError } from "../platform/errors.ts";
 import { notifySystemd } from "../platform/notify.client.ts";
 import { createDaemonLogger } from "./daemon-logger.ts";
 import { defineCommand, defineGroup, outputFlag } from "./define.ts";
 import { connect } from "./labd-connection.ts";
-import { formatTime, print, printRecord } from "./output.ts";
+import { type Column, formatTime, note, print, printRecord } from "./output.ts";
 import { outputFormat } from "./settings.ts";
 import { waitForStop } from "./signals.ts";
 
@@ -35,9 +37,10 @@ const run = defineCommand({
   run: async ({ state: directory }) => {
     const { file, state } = await enrolled(directory);
     const { startAgent } = await import("../roles/agent.ts");
-    const agent = await startAgent(file, state, createDaemonLogger("info"));
+    const left = Promise.withResolvers<void>();
+    const agent = await startAgent(file, state, createDaemonLogger("info"), left.resolve);
     notifySystemd("READY=1", process.env.NOTIFY_SOCKET);
-    await waitForStop();
+    await Promise.race([waitForStop(), left.promise]);
     notifySystemd("STOPPING=1", process.env.NOTIFY_SOCKET);
     await agent.stop();
   },
@@ -75,32 +78,79 @@ const enroll = defineCommand({
 });
 
 const status = defineCommand({
-  summary: "who this host is to labd",
+  summary: "how this host stands with labd",
   example: "labctl agent status -o json",
   args: { ...stateFlag, ...outputFlag },
   run: async ({ state: directory, output }) => {
     const { state } = await enrolled(directory);
     const { validityOf } = await import("../access/certificates.ts");
-    const { notAfter } = validityOf(state.certificatePem);
-    printRecord(
-      { name: state.name, server: state.server, certificateEnds: notAfter },
-      [
-        { title: "NAME", value: (row) => row.name },
-        { title: "SERVER", value: (row) => row.server },
-        { title: "CERTIFICATE ENDS", value: (row) => formatTime(row.certificateEnds) },
-      ],
-      outputFormat(output),
-    );
+    const { askStatus, controlSocket } = await import("../agent/control.server.ts");
+    const running = await askStatus(controlSocket(directory));
+    const { notAfter: certificateEnds } = validityOf(state.certificatePem);
+    const status = running ?? {
+      state: "not running" as const,
+      name: state.name,
+      server: state.server,
+      certificateEnds,
+    };
+    printRecord(status, statusColumns, outputFormat(output));
+    if (status.state !== "connected") process.exitCode = 3;
   },
 });
 
+type Shown = Partial<Omit<AgentStatus, "state">> &
+  Pick<AgentStatus, "name" | "server" | "certificateEnds"> & { state: AgentStatus["state"] | "not running" };
+const statusColumns: Column<Shown>[] = [
+  { title: "NAME", value: (row) => row.name },
+  { title: "STATE", value: (row) => row.state },
+  { title: "SINCE", value: (row) => (row.since === undefined ? undefined : formatTime(row.since)) },
+  { title: "ATTEMPT", value: (row) => row.attempt },
+  { title: "PROBLEM", value: (row) => row.problem },
+  { title: "SERVER", value: (row) => row.server },
+  { title: "CERTIFICATE ENDS", value: (row) => formatTime(row.certificateEnds) },
+  {
+    title: "LABELS",
+    value: (row) =>
+      Object.entries(row.labels ?? {})
+        .map(([key, value]) => `${key}=${value}`)
+        .join(","),
+  },
+  {
+    title: "CLOCK",
+    value: (row) =>
+      row.clockAhead === undefined ? undefined : (describeClockDifference(row.clockAhead) ?? "as labd's"),
+  },
+  { title: "COMMANDS", value: (row) => row.commands },
+  { title: "VERSION", value: (row) => row.version },
+];
+
+const renew = defineCommand({
+  summary: "have a new certificate made now; the agent does so by itself in time",
+  example: "labctl agent renew",
+  args: stateFlag,
+  run: async ({ state: directory }) => {
+    await enrolled(directory);
+    const { askRenewal, controlSocket } = await import("../agent/control.server.ts");
+    const renewed = await askRenewal(controlSocket(directory));
+    if (renewed === undefined) throw notRunning();
+    print(`renewed: good until ${formatTime(renewed.certificateEnds)}`);
+  },
+});
+
+const notRunning = () =>
+  new AppError("unavailable", "the agent does not run on this host, or is not yours to ask", {
+    hint: "as root: systemctl start labctl-agent; when it connects, it renews by itself where that is due",
+  });
+
 const leave = defineCommand({
-  summary: "forget labd: key and certificate are removed from this host",
+  summary: "forget labd: key and certificate are removed from this host, and the agent ends",
   example: "labctl agent leave",
   args: stateFlag,
   run: async ({ state: directory }) => {
     const { file, state } = await enrolled(directory);
+    const { askLeave, controlSocket } = await import("../agent/control.server.ts");
     file.remove();
+    await askLeave(controlSocket(directory));
     print(`left ${state.server}; there: labctl agent remove ${state.name}`);
   },
 });
@@ -137,6 +187,33 @@ const revoke = defineCommand({
   },
 });
 
+const move = defineCommand({
+  summary: "send hosts' agents to another address of labd",
+  example: "labctl agent move site=b --to labd2.example:8443",
+  args: {
+    target: { type: "positional", required: true, description: "server/NAME, or a selector such as env=dev" },
+    to: { type: "string", required: true, description: "labd's other address", valueHint: "HOST:PORT" },
+  },
+  run: async ({ target, to }) => {
+    const { serverUrl } = await import("../agent/enrolment.client.ts");
+    const { resolveServers } = await import("./exec.ts");
+    const url = serverUrl(to);
+    const names = await resolveServers(target);
+    const client = connect();
+    const failures = await Promise.all(
+      names.map((name) =>
+        client.send("POST", `/api/v1/servers/${encodeURIComponent(name)}/move`, { to: url }).then(
+          () => void print(`server/${name} goes to ${url}`),
+          (error: unknown) => toAppError(error),
+        ),
+      ),
+    );
+    const [first, ...more] = failures.flatMap((failure) => (failure === undefined ? [] : [failure]));
+    for (const error of more) note(error.message);
+    if (first) throw first;
+  },
+});
+
 const remove = defineCommand({
   summary: "revoke a host and forget it",
   example: "labctl agent remove node1",
@@ -154,10 +231,12 @@ export const agent = defineGroup({
     run: { summary: run.summary, load: async () => run },
     enroll: { summary: enroll.summary, load: async () => enroll },
     status: { summary: status.summary, load: async () => status },
+    renew: { summary: renew.summary, load: async () => renew },
     leave: { summary: leave.summary, load: async () => leave },
     "boot-from-network": { summary: bootFromNetwork.summary, load: async () => bootFromNetwork },
     sudoers: { summary: sudoers.summary, load: async () => sudoers },
     revoke: { summary: revoke.summary, load: async () => revoke },
+    move: { summary: move.summary, load: async () => move },
     remove: { summary: remove.summary, load: async () => remove },
   },
 });

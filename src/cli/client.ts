@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import type { Page } from "../http/page.ts";
 import { AppError, type ErrorCode, errorCodes } from "../platform/errors.ts";
+import { type Identity, keepIdentity } from "./identity.ts";
 
 /** Talks to a running appliance; every answer is parsed by the schema the server shares. */
 export interface Client {
@@ -25,9 +26,7 @@ export interface Client {
 const patience = 60_000;
 
 /** Where a daemon is: the Unix socket on this host, or labd somewhere, by mutual TLS. */
-export type Target =
-  | string
-  | { server: string; certificatePem: string; keyPem: string; authoritiesPem: string };
+export type Target = string | Identity;
 
 /** @throws `unavailable` naming the target when nothing listens there. */
 export function createClient(target: Target): Client {
@@ -38,6 +37,7 @@ export function createClient(target: Target): Client {
       ? { unix: target }
       : { tls: { ca: target.authoritiesPem, cert: target.certificatePem, key: target.keyPem } };
 
+  let looked: Promise<void> | undefined;
   async function send(path: string, init: RequestInit, timed: boolean): Promise<Response> {
     const signal = timed ? AbortSignal.timeout(patience) : (init.signal ?? null);
     let response: Response;
@@ -47,6 +47,10 @@ export function createClient(target: Target): Client {
       throw unreachable(where, cause);
     }
     if (!response.ok) throw await refusal(response, path);
+    if (typeof target !== "string") {
+      looked ??= keepIdentity(target, response.headers.get("labctl-authority"));
+      await looked;
+    }
     return response;
   }
   const json = (body: unknown, method = "POST"): RequestInit => ({

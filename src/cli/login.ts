@@ -4,7 +4,7 @@ import { deviceLogin, devicePolled } from "../access/api.ts";
 import { createSigningRequest } from "../access/service.ts";
 import { AppError } from "../platform/errors.ts";
 import { defineCommand } from "./define.ts";
-import { type Identity, readIdentity, writeIdentity } from "./labd-connection.ts";
+import { type Identity, readIdentity, writeIdentity } from "./identity.ts";
 import { note, print } from "./output.ts";
 
 export const login = defineCommand({

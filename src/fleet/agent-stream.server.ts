@@ -1,12 +1,15 @@
 import type { Actor } from "../access/service.ts";
 import type { Clock } from "../platform/clock.ts";
+import { describeClockDifference } from "../platform/clock-difference.ts";
 import { toAppError } from "../platform/errors.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { AgentLink } from "./hub.ts";
 import {
   type AgentMessage,
   agreeOnVersion,
+  closeCodes,
   type LabdMessage,
+  protocolFeatures,
   protocolVersions,
   readAgentMessage,
 } from "./protocol.ts";
@@ -15,16 +18,21 @@ import type { Fleet } from "./service.ts";
 /** A WebSocket, as far as is needed of one. */
 export interface Socket {
   send(text: string): void;
+  ping(): void;
   close(code: number, reason: string): void;
   terminate(): void;
   readonly bufferedAmount: number;
   on(event: "message", handle: (data: Buffer) => void): void;
-  on(event: "close" | "error", handle: () => void): void;
+  on(event: "close" | "error" | "pong", handle: () => void): void;
+  once(event: "pong", handle: () => void): void;
 }
 
-const heartbeat = 10_000;
 /** Heartbeats that may be missed before the host counts as gone. */
 const missed = 3;
+/** Milliseconds an agent has to answer when another one wants its place. */
+const probePatience = 3_000;
+/** Milliseconds a connection that was told to end may take to. */
+const closePatience = 500;
 /** Bytes waiting to be sent to an agent that does not read; then it is cut off. */
 const maxBuffered = 8 << 20;
 
@@ -35,21 +43,34 @@ export interface AgentPeer {
   actor: Actor;
 }
 
+export interface AgentStreamDeps {
+  fleet: Fleet;
+  /** Milliseconds between heartbeats. */
+  heartbeat: number;
+  /** The trusted roots, the signing one first. */
+  authorities(): string;
+  /** An agent was refused because another one with its certificate is connected. */
+  noteRival(actor: Actor, server: string, detail: string): Promise<void>;
+  clock: Clock;
+  logger: Logger;
+}
+
 /** Talks with one agent until it leaves, falls silent or misbehaves. */
-export function serveAgent(
-  socket: Socket,
-  peer: AgentPeer,
-  fleet: Fleet,
-  clock: Clock,
-  logger: Logger,
-): void {
-  const log = logger.with({ server: peer.name });
+export function serveAgent(socket: Socket, peer: AgentPeer, deps: AgentStreamDeps): void {
+  const { fleet, heartbeat, clock } = deps;
+  const log = deps.logger.with({ server: peer.name });
   let link: AgentLink | undefined;
+  let warnedOfClock = false;
   let cancelSilence = clock.after(heartbeat, () => socket.terminate());
 
   const send = (message: LabdMessage) => {
     if (socket.bufferedAmount > maxBuffered) socket.terminate();
     else socket.send(JSON.stringify(message));
+  };
+  const end = (code: number, reason: string) => {
+    socket.close(code, reason.slice(0, 100));
+    // One that does not answer is not waited for.
+    clock.after(closePatience, () => socket.terminate());
   };
   const heard = () => {
     cancelSilence();
@@ -57,6 +78,13 @@ export function serveAgent(
       log.warn("the agent fell silent");
       socket.terminate();
     });
+  };
+  const probe = () => {
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const cancel = clock.after(probePatience, () => resolve(false));
+    socket.once("pong", () => resolve(true));
+    socket.ping();
+    return promise.finally(cancel);
   };
 
   async function welcome(hello: Extract<AgentMessage, { kind: "hello" }>): Promise<void> {
@@ -66,26 +94,60 @@ export function serveAgent(
         theirs: hello.versions.join(","),
         ours: protocolVersions.join(","),
       });
-      socket.close(4002, `labd speaks the protocol versions ${protocolVersions.join(", ")}`);
+      end(closeCodes.version, `labd speaks the protocol versions ${protocolVersions.join(", ")}`);
       return;
     }
+    // The one that is there stays while it answers: a copied certificate does not push the host it was copied from out.
+    if (await fleet.hub.rival(peer.name, hello.boot)?.probe()) {
+      const { address } = fleet.find(peer.name);
+      log.warn("another agent with this certificate is connected", {
+        from: peer.address,
+        connected: address,
+      });
+      await deps.noteRival(peer.actor, peer.name, `connected from ${address ?? "elsewhere"} already`);
+      end(closeCodes.rival, `server/${peer.name} is connected already, from ${address ?? "elsewhere"}`);
+      return;
+    }
+    await fleet.confirm(peer.name, peer.fingerprint);
     await fleet.noteConnected(peer.name, hello.agent, peer.address);
     link = {
       fingerprint: peer.fingerprint,
+      features: new Set(hello.features),
       send,
-      close: (reason) => socket.close(4001, reason.slice(0, 100)),
+      probe,
+      close: (reason) => end(closeCodes.replaced, reason),
     };
     const commands = fleet.hub.attach(peer.name, hello.boot, link);
-    send({ kind: "welcome", version, heartbeat, commands });
+    const { labels } = fleet.find(peer.name);
+    const features = [...protocolFeatures];
+    send({
+      kind: "welcome",
+      version,
+      heartbeat,
+      commands,
+      features,
+      authorities: deps.authorities(),
+      labels,
+    });
+    fleet.hub.resend(peer.name);
     log.info("agent connected", { agent: hello.agent, address: peer.address });
+  }
+
+  function beat({ vitals, now }: Extract<AgentMessage, { kind: "heartbeat" }>): void {
+    const ahead = now === undefined ? undefined : now - clock.now();
+    fleet.noteVitals(peer.name, vitals, ahead);
+    send({ kind: "heard", now: clock.now() });
+    const difference = ahead === undefined ? undefined : describeClockDifference(ahead);
+    if (difference !== undefined && !warnedOfClock) log.warn(`the host's clock is ${difference} of ours`);
+    warnedOfClock = difference !== undefined;
   }
 
   async function receive(text: string): Promise<void> {
     const read = readAgentMessage(text);
-    if (read.kind === "unknown") return;
+    if (read.kind === "unknown") return fleet.noteIgnored(peer.name);
     if (read.kind === "invalid") {
       log.warn("an agent's message was refused", { reason: read.reason });
-      socket.close(4003, read.reason.slice(0, 100));
+      end(closeCodes.badMessage, read.reason);
       return;
     }
     const { message } = read;
@@ -95,16 +157,22 @@ export function serveAgent(
         if (link === undefined) await welcome(message);
         return;
       case "heartbeat":
-        fleet.noteVitals(peer.name, message.vitals);
-        return;
+        return beat(message);
+      case "health":
+        return fleet.noteHealth(peer.name, message.health);
       case "facts":
-        await fleet.noteFacts(peer.name, message.facts);
-        return;
+        return fleet.noteFacts(peer.name, message.facts);
       case "renew": {
         const { certificate, authorities } = await fleet.renew(peer.actor, peer.name, message.csr);
         send({ kind: "certificate", pem: certificate, authorities });
         return;
       }
+      case "certificate-kept":
+        await fleet.confirm(peer.name, message.fingerprint);
+        if (link) link.fingerprint = message.fingerprint;
+        return;
+      case "moving":
+        return fleet.noteMoving(peer.name, message);
       default:
         fleet.hub.receive(peer.name, message);
     }

@@ -1,5 +1,11 @@
 import { z } from "zod";
-import { commandSchema, hostOperationSchema, logQuerySchema, vitalsSchema } from "./protocol.ts";
+import {
+  commandSchema,
+  healthSchema,
+  hostOperationSchema,
+  logQuerySchema,
+  vitalsSchema,
+} from "./protocol.ts";
 
 // What the API and its clients agree on.
 
@@ -15,8 +21,20 @@ export const serverView = z.object({
   facts: z.record(z.string(), z.unknown()).optional(),
   factsAt: z.number().optional(),
   vitals: vitalsSchema.optional(),
+  health: healthSchema.optional(),
+  clockAhead: z.number().optional(),
+  ignored: z.number().optional(),
 });
 export type ServerView = z.output<typeof serverView>;
+
+/** One host with what only a look at it alone is worth. */
+export const serverDetail = serverView.extend({
+  history: z.array(z.object({ at: z.number(), what: z.string() })),
+});
+
+export const moveRequest = z.strictObject({
+  to: z.url({ protocol: /^https$/, error: "must be an address such as https://labd.example:8443" }),
+});
 
 export const enrolRequest = z.strictObject({
   token: z.string().max(300),

@@ -12,6 +12,8 @@ function setup() {
     const closed: string[] = [];
     const made: AgentLink = {
       fingerprint,
+      features: new Set(),
+      probe: async () => true,
       send: (message) => sent.push(message),
       close: (reason) => closed.push(reason),
     };

@@ -1,11 +1,15 @@
 import type { Clock } from "../platform/clock.ts";
 import { AppError } from "../platform/errors.ts";
-import type { AgentMessage, Command, HostOperation, LabdMessage, LogQuery } from "./protocol.ts";
+import type { AgentMessage, Command, Feature, HostOperation, LabdMessage, LogQuery } from "./protocol.ts";
 
 /** One agent's connection, as the hub sees it. */
 export interface AgentLink {
-  /** The certificate it came with: what a revocation names. */
+  /** The certificate it is held by: what a revocation names. */
   fingerprint: string;
+  /** What both sides know beyond the first version. */
+  features: ReadonlySet<string>;
+  /** Whether the agent answers, asked on the wire. */
+  probe(): Promise<boolean>;
   send(message: LabdMessage): void;
   close(reason: string): void;
 }
@@ -46,6 +50,9 @@ interface Running {
   /** The last output handed to the reader. */
   received: number;
   inputs: number;
+  /** Input the command has not taken yet: sent again after a lost connection. */
+  untaken: Extract<LabdMessage, { kind: "input" }>[];
+  untakenBytes: number;
 }
 
 interface Host {
@@ -56,6 +63,8 @@ interface Host {
   cancelGiveUp: () => void;
 }
 
+/** Input that waits for a command, in characters; a client that sends more without waiting is cut off. */
+const maxUntaken = 4 << 20;
 /** Commands at once on one host. */
 const maxCommands = 32;
 /** Milliseconds a host may be away before the commands it ran are given up. */
@@ -65,6 +74,10 @@ const patience = 5 * 60_000;
 export interface Hub {
   /** `boot` is the agent's own start. A link this host had before is closed. Answers what to resume. */
   attach(server: string, boot: string, link: AgentLink): { command: string; seq: number }[];
+  /** The link of another start of this host's agent, while there is one. */
+  rival(server: string, boot: string): AgentLink | undefined;
+  /** Once the agent knows what to resume: input it may not have seen. */
+  resend(server: string): void;
   detach(server: string, link: AgentLink): void;
   receive(server: string, message: Extract<AgentMessage, { kind: "output" | "exit" | "input-taken" }>): void;
   /** @throws `unavailable` when the host is not connected, `too-many` when it runs enough. */
@@ -72,8 +85,12 @@ export interface Hub {
   connected(server: string): boolean;
   /** Agents connected, commands running, and commands started since the start, by kind. */
   counts(): { agents: number; running: number; started: Readonly<Record<Work["kind"], number>> };
+  /** @throws `unavailable` when the host is not connected, or its agent does not know `feature`. */
+  linkOf(server: string, feature: Feature): AgentLink;
   /** Closes the links that came with one of these certificates, at once. */
   cut(fingerprints: ReadonlySet<string>, reason: string): void;
+  /** To one agent, if it is connected. */
+  tell(server: string, message: LabdMessage): void;
   /** To every connected agent. */
   broadcast(message: LabdMessage): void;
   /** Tells the agents that labd stops, and ends every wait. */
@@ -109,6 +126,15 @@ export function createHub(clock: Clock, newId: () => string): Hub {
       giveUp(host, "the agent was restarted", (running) => running.boot !== boot);
       return [...host.commands.values()].map(({ id, received }) => ({ command: id, seq: received }));
     },
+    rival(server, boot) {
+      const host = hosts.get(server);
+      return host?.boot === boot ? undefined : host?.link;
+    },
+    resend(server) {
+      const host = hosts.get(server);
+      for (const { untaken } of host?.commands.values() ?? [])
+        for (const input of untaken) host?.link?.send(input);
+    },
     detach(server, link) {
       const host = hosts.get(server);
       if (host?.link !== link) return;
@@ -131,7 +157,13 @@ export function createHub(clock: Clock, newId: () => string): Hub {
         return;
       }
       if (message.kind === "input-taken") {
-        running.reader.inputTaken(message.seq);
+        const taken = running.untaken.findIndex((input) => input.seq === message.seq);
+        // An agent that did not see its connection end may say so twice.
+        if (taken === -1) return;
+        for (const input of running.untaken.splice(0, taken + 1)) {
+          running.untakenBytes -= input.data.length;
+          running.reader.inputTaken(input.seq);
+        }
         return;
       }
       // After a reconnection the agent sends again what it did not see acknowledged.
@@ -151,16 +183,20 @@ export function createHub(clock: Clock, newId: () => string): Hub {
     },
     start(server, work, reader) {
       const host = hosts.get(server);
-      if (!host?.link) {
-        throw new AppError("unavailable", `server/${server} is not connected`, {
-          hint: "labctl get servers shows when it was last seen; on the host: systemctl status labctl-agent",
-        });
-      }
+      if (!host?.link) throw notConnected(server);
       if (host.commands.size >= maxCommands) {
         throw new AppError("too-many", `server/${server} runs ${maxCommands} commands already`);
       }
       const id = newId();
-      const running: Running = { id, boot: host.boot, reader, received: 0, inputs: 0 };
+      const running: Running = {
+        id,
+        boot: host.boot,
+        reader,
+        received: 0,
+        inputs: 0,
+        untaken: [],
+        untakenBytes: 0,
+      };
       host.commands.set(id, running);
       started[work.kind]++;
       const tell = (message: LabdMessage) => host.link?.send(message);
@@ -168,7 +204,20 @@ export function createHub(clock: Clock, newId: () => string): Hub {
       return {
         input(data, end) {
           const seq = ++running.inputs;
-          tell({ kind: "input", command: id, seq, data: Buffer.from(data).toString("base64"), end });
+          const input = {
+            kind: "input" as const,
+            command: id,
+            seq,
+            data: Buffer.from(data).toString("base64"),
+            end,
+          };
+          running.untaken.push(input);
+          running.untakenBytes += input.data.length;
+          if (running.untakenBytes > maxUntaken)
+            throw new AppError("too-large", "more input was sent than the command takes", {
+              hint: "a client waits for input-taken before it sends on",
+            });
+          tell(input);
           return seq;
         },
         resize: (columns, rows) => tell({ kind: "resize", command: id, terminal: { columns, rows } }),
@@ -188,6 +237,14 @@ export function createHub(clock: Clock, newId: () => string): Hub {
       return { agents, running, started };
     },
     connected: (server) => hosts.get(server)?.link !== undefined,
+    linkOf(server, feature) {
+      const link = hosts.get(server)?.link;
+      if (link === undefined) throw notConnected(server);
+      if (link.features.has(feature)) return link;
+      throw new AppError("unavailable", `the agent of server/${server} is too old for this`, {
+        hint: "update labctl on that host",
+      });
+    },
     cut(fingerprints, reason) {
       for (const host of hosts.values()) {
         if (!host.link || !fingerprints.has(host.link.fingerprint)) continue;
@@ -197,6 +254,7 @@ export function createHub(clock: Clock, newId: () => string): Hub {
         giveUp(host, reason);
       }
     },
+    tell: (server, message) => hosts.get(server)?.link?.send(message),
     broadcast(message) {
       for (const host of hosts.values()) host.link?.send(message);
     },
@@ -211,3 +269,8 @@ export function createHub(clock: Clock, newId: () => string): Hub {
     },
   };
 }
+
+const notConnected = (server: string) =>
+  new AppError("unavailable", `server/${server} is not connected`, {
+    hint: "labctl get servers shows when it was last seen; on the host: labctl agent status",
+  });

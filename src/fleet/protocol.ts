@@ -7,6 +7,14 @@ import { z } from "zod";
  */
 export const protocolVersions = [1] as const;
 
+/**
+ * What came to version 1 later; each side names what it has, and asks of the other only what that has, too.
+ * `confirm`: the agent tells that it keeps a new certificate. `health`: it tells of disks and sensors. `move`: it
+ * answers whether it went elsewhere.
+ */
+export const protocolFeatures = ["confirm", "health", "move"] as const;
+export type Feature = (typeof protocolFeatures)[number];
+
 /** The highest version both know; `undefined`: they cannot talk. */
 export function agreeOnVersion(
   theirs: readonly number[],
@@ -14,6 +22,16 @@ export function agreeOnVersion(
 ): number | undefined {
   return [...ours].sort((a, b) => b - a).find((version) => theirs.includes(version));
 }
+
+/** How a WebSocket between the two is closed. */
+export const closeCodes = {
+  /** A newer connection took its place, or it was cut off. */
+  replaced: 4001,
+  version: 4002,
+  badMessage: 4003,
+  /** Another agent with this certificate is connected. */
+  rival: 4005,
+} as const;
 
 /** Largest message, in bytes; a longer one ends the connection. */
 export const maxMessage = 1 << 20;
@@ -24,6 +42,9 @@ export const maxChunk = 32 * 1024;
 
 const id = z.string().min(1).max(64);
 const base64 = z.string().max(((maxChunk * 4) / 3 + 4) | 0);
+const features = z.array(z.string().max(40)).max(100).default([]);
+const authorities = z.string().max(100_000);
+const labels = z.record(z.string(), z.string());
 const terminal = z.object({ columns: z.int().min(1).max(1000), rows: z.int().min(1).max(1000) });
 
 /** A program to run on a host, without a shell between. */
@@ -96,6 +117,37 @@ export const vitalsSchema = z.object({
 });
 export type Vitals = z.output<typeof vitalsSchema>;
 
+const diskHealth = z.object({
+  device: z.string().max(100),
+  model: z.string().max(80).optional(),
+  /** The disk's own verdict. */
+  passed: z.boolean().optional(),
+  /** Degrees Celsius. */
+  temperature: z.number().optional(),
+  /** Hours it was powered on. */
+  hours: z.number().optional(),
+  /** Sectors moved elsewhere, and sectors that wait for it. */
+  reallocated: z.number().optional(),
+  pending: z.number().optional(),
+  /** Percent of an SSD's endurance used. */
+  worn: z.number().optional(),
+  errors: z.number().optional(),
+  problem: z.string().max(200).optional(),
+});
+export type DiskHealth = z.output<typeof diskHealth>;
+
+/** Disks and sensors. Where a program or driver is not there, `missing` says which. */
+export const healthSchema = z.object({
+  disks: z.object({ items: z.array(diskHealth).max(64), missing: z.string().max(200).optional() }),
+  sensors: z.object({
+    items: z
+      .array(z.object({ name: z.string().max(80), value: z.number(), unit: z.enum(["°C", "rpm", "W"]) }))
+      .max(64),
+    missing: z.string().max(200).optional(),
+  }),
+});
+export type Health = z.output<typeof healthSchema>;
+
 export const agentMessageSchema = z.discriminatedUnion("kind", [
   z.object({
     kind: z.literal("hello"),
@@ -103,8 +155,15 @@ export const agentMessageSchema = z.discriminatedUnion("kind", [
     agent: z.string().max(100),
     /** New with each start of the agent: labd knows by it whether commands it remembers can still be there. */
     boot: id,
+    features,
   }),
-  z.object({ kind: z.literal("heartbeat"), vitals: vitalsSchema }),
+  z.object({
+    kind: z.literal("heartbeat"),
+    vitals: vitalsSchema,
+    /** The host's clock, in milliseconds since the epoch. */
+    now: z.number().optional(),
+  }),
+  z.object({ kind: z.literal("health"), health: healthSchema }),
   z.object({ kind: z.literal("facts"), facts: z.record(z.string(), z.unknown()) }),
   z.object({
     kind: z.literal("output"),
@@ -125,6 +184,10 @@ export const agentMessageSchema = z.discriminatedUnion("kind", [
   /** More input may be sent: the command took what it had. */
   z.object({ kind: z.literal("input-taken"), command: id, seq: z.int().min(0) }),
   z.object({ kind: z.literal("renew"), csr: z.string().max(10_000) }),
+  /** The new certificate is on disk: those before it are not needed any more. */
+  z.object({ kind: z.literal("certificate-kept"), fingerprint: z.string().max(64) }),
+  /** What became of an order to go elsewhere. */
+  z.object({ kind: z.literal("moving"), order: id, refused: z.string().max(500).optional() }),
 ]);
 export type AgentMessage = z.output<typeof agentMessageSchema>;
 
@@ -136,7 +199,14 @@ export const labdMessageSchema = z.discriminatedUnion("kind", [
     heartbeat: z.int().min(1000),
     /** Commands labd still waits for, with the last output it has of each: go on after it. Others are to be ended. */
     commands: z.array(z.object({ command: id, seq: z.int().min(0) })).max(1000),
+    features,
+    /** The roots to trust; the first one signs. */
+    authorities: authorities.optional(),
+    labels: labels.optional(),
   }),
+  /** The answer to a heartbeat: labd's clock, in milliseconds since the epoch. */
+  z.object({ kind: z.literal("heard"), now: z.number() }),
+  z.object({ kind: z.literal("labels"), labels }),
   z.object({ kind: z.literal("run"), command: id, spec: commandSchema }),
   z.object({ kind: z.literal("read-logs"), command: id, query: logQuerySchema }),
   z.object({ kind: z.literal("operate"), command: id, operation: hostOperationSchema }),
@@ -160,12 +230,13 @@ export const labdMessageSchema = z.discriminatedUnion("kind", [
   z.object({
     kind: z.literal("certificate"),
     pem: z.string().max(20_000),
-    authorities: z.string().max(100_000),
+    authorities,
   }),
-  z.object({ kind: z.literal("trust"), authorities: z.string().max(100_000) }),
+  z.object({ kind: z.literal("trust"), authorities }),
   /** labd stops; come back in about so many milliseconds. */
   z.object({ kind: z.literal("shutdown"), after: z.int().min(0).max(600_000) }),
-  z.object({ kind: z.literal("go-elsewhere"), url: z.url() }),
+  /** Another address of labd; with an `order`, the agent tells what became of it. */
+  z.object({ kind: z.literal("go-elsewhere"), url: z.url(), order: id.optional() }),
 ]);
 export type LabdMessage = z.output<typeof labdMessageSchema>;
 

@@ -5,7 +5,7 @@ import { createApi, type Gate, guardedRoute, openRoute } from "../http/gate.ts";
 import { pageFrom, pageOf, pageQuery } from "../http/page.ts";
 import type { RateLimits } from "../http/rate-limits.ts";
 import { json, named, nothing } from "../http/route-parts.ts";
-import { enrolRequest, labelChange, serverView } from "./api.ts";
+import { enrolRequest, labelChange, moveRequest, serverDetail, serverView } from "./api.ts";
 import type { Fleet } from "./service.ts";
 
 /** Hosts: their list, their labels, how they join and leave. */
@@ -58,7 +58,7 @@ export function createFleetRoutes(gate: Gate, fleet: Fleet, limits: RateLimits) 
           );
         const { items, next } = pageFrom(visible, (server) => server.name, wanted);
         // The whole inventory of every host is more than a list is asked for.
-        return context.json({ items: items.map(({ facts: _, ...server }) => server), next }, 200);
+        return context.json({ items: items.map(({ facts: _, health: __, ...server }) => server), next }, 200);
       },
     )
     .openapi(
@@ -70,11 +70,14 @@ export function createFleetRoutes(gate: Gate, fleet: Fleet, limits: RateLimits) 
           path: "/api/v1/servers/{name}",
           summary: "One host with its facts",
           request: named,
-          responses: json(serverView, "The host"),
+          responses: json(serverDetail, "The host"),
         },
         one,
       ),
-      (context) => context.json(fleet.find(context.req.valid("param").name), 200),
+      async (context) => {
+        const { name } = context.req.valid("param");
+        return context.json({ ...fleet.find(name), history: await fleet.history(name) }, 200);
+      },
     )
     .openapi(
       guardedRoute(
@@ -132,6 +135,28 @@ export function createFleetRoutes(gate: Gate, fleet: Fleet, limits: RateLimits) 
           context.req.valid("param").name,
           context.req.valid("json").because,
         );
+        return context.body(null, 204);
+      },
+    )
+    .openapi(
+      guardedRoute(
+        gate,
+        "agents:move",
+        {
+          method: "post",
+          path: "/api/v1/servers/{name}/move",
+          summary: "Sends a host's agent to another address of labd",
+          request: {
+            ...named,
+            body: { required: true, content: { "application/json": { schema: moveRequest } } },
+          },
+          responses: nothing,
+        },
+        audited,
+      ),
+      async (context) => {
+        const { to } = context.req.valid("json");
+        await fleet.move(context.var.actor, context.req.valid("param").name, to);
         return context.body(null, 204);
       },
     )

@@ -1,7 +1,7 @@
-import { asc, eq } from "drizzle-orm";
+import { and, asc, desc, eq, lte } from "drizzle-orm";
 import { z } from "zod";
 import type { Queries } from "../store/database.ts";
-import { servers } from "../store/schema/fleet.ts";
+import { serverHistory, servers } from "../store/schema/fleet.ts";
 
 export interface ServerRecord {
   name: string;
@@ -46,6 +46,45 @@ export async function saveSeen(tx: Queries, seen: ReadonlyMap<string, number>): 
 export async function removeServer(tx: Queries, name: string): Promise<void> {
   await tx.delete(servers).where(eq(servers.name, name));
 }
+
+export interface HistoryEntry {
+  /** Milliseconds since the epoch. */
+  at: number;
+  what: string;
+}
+
+/** Entries kept of one host. */
+const keptHistory = 500;
+
+export async function addHistory(
+  tx: Queries,
+  server: string,
+  at: number,
+  sentences: readonly string[],
+): Promise<void> {
+  if (sentences.length === 0) return;
+  await tx.insert(serverHistory).values(sentences.map((what) => ({ server, at, what })));
+  const [oldest] = await tx
+    .select({ id: serverHistory.id })
+    .from(serverHistory)
+    .where(eq(serverHistory.server, server))
+    .orderBy(desc(serverHistory.id))
+    .limit(1)
+    .offset(keptHistory);
+  if (oldest)
+    await tx
+      .delete(serverHistory)
+      .where(and(eq(serverHistory.server, server), lte(serverHistory.id, oldest.id)));
+}
+
+/** Newest first. */
+export const readHistory = (read: Queries, server: string, limit = 50): Promise<HistoryEntry[]> =>
+  read
+    .select({ at: serverHistory.at, what: serverHistory.what })
+    .from(serverHistory)
+    .where(eq(serverHistory.server, server))
+    .orderBy(desc(serverHistory.id))
+    .limit(limit);
 
 function toRecord(row: typeof servers.$inferSelect): ServerRecord {
   return {

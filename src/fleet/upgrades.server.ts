@@ -9,6 +9,7 @@ import {
 } from "../access/service.ts";
 import type { PeerIdentity } from "../http/app.ts";
 import type { Upgrade } from "../http/http1.server.ts";
+import { toProblem } from "../http/problem.ts";
 import type { Clock } from "../platform/clock.ts";
 import { AppError, toAppError } from "../platform/errors.ts";
 import type { Logger } from "../platform/logger.ts";
@@ -21,6 +22,11 @@ export interface UpgradesDeps {
   identify: Identify;
   fleet: Fleet;
   audit: AuditLog;
+  /** Milliseconds between an agent's heartbeats. */
+  heartbeat: number;
+  authorities(): string;
+  /** The fingerprint of the root that signs now: whoever does not know it yet fetches it. */
+  signingRoot(): string;
   clock: Clock;
   logger: Logger;
   newId: () => string;
@@ -34,8 +40,10 @@ const permissions: Record<Work["kind"], Permission> = {
 };
 
 /** The WebSockets of labd: one for each agent, one for each command a user runs. */
-export function createUpgrades({ identify, fleet, audit, clock, logger, newId }: UpgradesDeps): Upgrade {
+export function createUpgrades(deps: UpgradesDeps): Upgrade {
+  const { identify, fleet, audit, clock, logger, newId } = deps;
   const sockets = new WebSocketServer({ noServer: true, maxPayload: maxMessage });
+  sockets.on("headers", (headers) => headers.push(`labctl-authority: ${deps.signingRoot()}`));
 
   const actorOf = (principal: Principal, peer: PeerIdentity): Actor => ({
     principal,
@@ -43,6 +51,14 @@ export function createUpgrades({ identify, fleet, audit, clock, logger, newId }:
     requestId: newId(),
     startedAt: clock.now(),
   });
+
+  const noteRival = (actor: Actor, server: string, detail: string) =>
+    audit.record(actor, {
+      action: "agents:connect",
+      resource: `server/${server}`,
+      result: "refused",
+      detail,
+    });
 
   /** Checks the right to this very host, and tells the audit either way. */
   async function start(
@@ -83,6 +99,7 @@ export function createUpgrades({ identify, fleet, audit, clock, logger, newId }:
     identify({
       ...(peer.kind === "certificate" && { certificate: peer.fingerprint }),
       ...(peer.kind === "local" && { localUser: peer.user }),
+      ...(peer.kind === "network" && peer.refused !== undefined && { refused: peer.refused }),
       ...(authorization?.startsWith("Bearer ") && { bearer: authorization.slice(7) }),
     })
       .then((principal) => {
@@ -101,13 +118,20 @@ export function createUpgrades({ identify, fleet, audit, clock, logger, newId }:
         const name = principal.name.slice("agent/".length);
         const { fingerprint, address } = peer;
         sockets.handleUpgrade(request, socket, head, (client) =>
-          serveAgent(client, { name, fingerprint, address, actor }, fleet, clock, logger),
+          serveAgent(client, { name, fingerprint, address, actor }, { ...deps, noteRival }),
         );
       })
       .catch((thrown: unknown) => {
         const error = toAppError(thrown);
-        logger.warn("a connection was refused", { path, reason: error.message });
-        socket.end(`HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+        logger.warn("a connection was refused", {
+          path,
+          reason: error.message,
+          ...(peer.kind !== "local" && { from: peer.address }),
+        });
+        const problem = JSON.stringify(toProblem(error));
+        socket.end(
+          `HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(problem)}\r\n\r\n${problem}`,
+        );
       });
     return true;
   };

@@ -5,7 +5,8 @@ import { problemResponse } from "./problem.ts";
 
 /** Who is at the other end, as far as the connection itself proves it. */
 export type PeerIdentity =
-  | { kind: "network"; address: string }
+  /** `refused`: why a certificate that was shown proves nothing, where its holder can mend it. */
+  | { kind: "network"; address: string; refused?: string }
   /** A client certificate of a trusted authority; SHA-256 of its DER, lower-case hexadecimal. */
   | { kind: "certificate"; address: string; fingerprint: string }
   /** A user of this host, on the Unix socket. */

@@ -56,13 +56,15 @@ export interface GateDeps {
   limits: RateLimits;
   /** Streams that a page's session opened end with it; absent where there are no pages. */
   sessions?: Pick<Sessions, "watch">;
+  /** The fingerprint of the root that signs now; absent where there is none. */
+  signingRoot?(): string;
   newId: () => string;
 }
 
 /** Requests that hand over a file, piece by piece. */
 const uploadPath = /^\/api\/v1\/images\/uploads\/./;
 
-export function createGate({ identify, audit, clock, limits, sessions, newId }: GateDeps): Gate {
+export function createGate({ identify, audit, clock, limits, sessions, signingRoot, newId }: GateDeps): Gate {
   async function refuse(actor: Actor, permission: Permission, on: Resource, because: string): Promise<never> {
     await audit.record(actor, { action: permission, resource: on.name, result: "refused", detail: because });
     throw actor.principal.kind === "anonymous"
@@ -91,6 +93,8 @@ export function createGate({ identify, audit, clock, limits, sessions, newId }: 
       if (sessions && principal.session?.startsWith("web/") && isStream(context.res)) {
         context.res = untilEnded(context.res, sessions, principal.session.slice("web/".length));
       }
+      // Whoever does not know this root yet fetches it while the old one is trusted still.
+      if (signingRoot && principal.kind === "user") context.header("labctl-authority", signingRoot());
     },
     need(permission, { resource, list = false, audited = false, quiet = false } = {}) {
       return async (context, next) => {
@@ -119,6 +123,7 @@ function proofOf(context: Context<ApiEnv>): Proof {
   const cookie = getCookie(context, sessionCookie);
   return {
     ...(peer?.kind === "certificate" && { certificate: peer.fingerprint }),
+    ...(peer?.kind === "network" && peer.refused !== undefined && { refused: peer.refused }),
     ...(peer?.kind === "local" && { localUser: peer.user }),
     ...(header?.startsWith("Bearer ") && { bearer: header.slice(7) }),
     ...(cookie !== undefined && {

@@ -1,7 +1,7 @@
-import tls, { type TLSSocket } from "node:tls";
+import tls, { type PeerCertificate, type TLSSocket } from "node:tls";
 import { AppError } from "../platform/errors.ts";
 import type { Logger } from "../platform/logger.ts";
-import type { Routes } from "./app.ts";
+import type { PeerIdentity, Routes } from "./app.ts";
 import { createHttp1, type Http1Limits, http1Limits, type Upgrade } from "./http1.server.ts";
 
 export interface TlsIdentity {
@@ -79,10 +79,25 @@ export async function listenTls(
   };
 }
 
-function peerOf(socket: TLSSocket) {
+function peerOf(socket: TLSSocket): PeerIdentity {
   const address = (socket.remoteAddress ?? "").replace(/^::ffff:/, "");
-  const fingerprint = socket.authorized ? socket.getPeerCertificate()?.fingerprint256 : undefined;
-  return fingerprint === undefined
-    ? { kind: "network" as const, address }
-    : { kind: "certificate" as const, address, fingerprint: fingerprint.replaceAll(":", "").toLowerCase() };
+  const certificate = socket.getPeerCertificate();
+  const fingerprint = socket.authorized ? certificate?.fingerprint256 : undefined;
+  if (fingerprint !== undefined) {
+    return { kind: "certificate", address, fingerprint: fingerprint.replaceAll(":", "").toLowerCase() };
+  }
+  const refused = refusalOf(String(socket.authorizationError ?? ""), certificate);
+  return { kind: "network", address, ...(refused !== undefined && { refused }) };
+}
+
+/** A certificate of a time that is not ours: its holder has to hear of it, or would look for the fault elsewhere. */
+function refusalOf(error: string, certificate: PeerCertificate | undefined): string | undefined {
+  const now = new Date().toISOString();
+  if (/CERT_HAS_EXPIRED|expired/.test(error)) {
+    return `your certificate ended on ${certificate?.valid_to}; by labd's clock it is ${now}`;
+  }
+  if (/CERT_NOT_YET_VALID|not yet valid/.test(error)) {
+    return `your certificate is valid from ${certificate?.valid_from} on; by labd's clock it is ${now}: is that clock right?`;
+  }
+  return undefined;
 }

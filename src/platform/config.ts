@@ -141,6 +141,8 @@ export const daemonConfigSchema = z.strictObject({
       addresses: z.array(z.string().max(253)).default(["localhost", "127.0.0.1"]),
       /** Holds the key (32 bytes, hexadecimal) that seals the certificate authority. */
       caKeyFile: absolutePath.default("/etc/labctl/ca.key"),
+      /** Between an agent's heartbeats; after three that are missing it counts as gone. */
+      heartbeat: duration.default(10_000),
       /** Requests a minute of one identity or address. */
       rateLimits: z
         .strictObject({

@@ -2,15 +2,16 @@ import { createAuditLog } from "../access/audit-log.ts";
 import { createAuditRoutes } from "../access/audit-routes.ts";
 import { openAuthority } from "../access/authority.ts";
 import { readCaKey } from "../access/ca-key.client.ts";
-import { createSigningRequest, validityOf } from "../access/certificates.ts";
 import { createDeviceLogins } from "../access/device-login-service.ts";
 import { createDirectory } from "../access/directory.ts";
 import { createGovernanceRoutes } from "../access/governance-routes.ts";
 import { createIdentify } from "../access/identity.ts";
 import { createIdentityRoutes } from "../access/identity-routes.ts";
 import { createKeySeal } from "../access/key-seal.ts";
+import { createRootRotation } from "../access/root-rotation.ts";
 import { createAccessRoutes } from "../access/routes.ts";
-import type { AuditLog } from "../access/service.ts";
+import { createServerCertificate } from "../access/server-certificate.ts";
+import type { Actor, AuditLog } from "../access/service.ts";
 import { createSessionRoutes } from "../access/session-routes.ts";
 import { createSessions } from "../access/session-service.ts";
 import { createTokenService, type TokenService } from "../access/token-service.ts";
@@ -24,7 +25,7 @@ import { listenLocal } from "../http/local-listener.server.ts";
 import { createOperationsRoutes } from "../http/operations-routes.ts";
 import { createRateLimits } from "../http/rate-limits.ts";
 import { createStatusRoutes } from "../http/status-routes.ts";
-import { listenTls, type TlsIdentity } from "../http/tls-listener.server.ts";
+import { listenTls } from "../http/tls-listener.server.ts";
 import { systemClock as clock } from "../platform/clock.ts";
 import type { DaemonConfig } from "../platform/config.ts";
 import type { Logger } from "../platform/logger.ts";
@@ -34,8 +35,8 @@ import { certificates } from "./health-checks.ts";
 import { createStarted, type Running } from "./running.ts";
 import { createTelemetry, listenForMetrics, type Telemetry } from "./telemetry.ts";
 
-/** The server certificate is looked at this often, in milliseconds. */
-const renewalCheck = 3_600_000;
+/** The server certificate, and whether an old root is needed still, are looked at this often, in milliseconds. */
+const renewalCheck = 10_000;
 
 export interface Labd extends Running {
   readonly telemetry: Telemetry;
@@ -91,23 +92,33 @@ export async function openLabd(
       ["kind"],
     );
     const limits = createRateLimits(config.labd.rateLimits, clock, (kind) => limited.add({ kind }));
-    const gate = createGate({ identify, audit, clock, limits, sessions, newId });
+    const gate = createGate({
+      identify,
+      audit,
+      clock,
+      limits,
+      sessions,
+      signingRoot: authority.fingerprint,
+      newId,
+    });
     const fleet = started.keep(await createFleet({ store, clock, audit, authority, tokens, newId }));
-
     measureFleet(metrics, fleet.hub, () => fleet.list().length);
-    const upgrade = createUpgrades({ identify, fleet, audit, clock, logger, newId });
+    const upgrade = createUpgrades({
+      identify,
+      fleet,
+      audit,
+      heartbeat: config.labd.heartbeat,
+      authorities: authority.bundle,
+      signingRoot: authority.fingerprint,
+      clock,
+      logger,
+      newId,
+    });
+    const certificate = createServerCertificate(store, authority, clock, [
+      ...config.labd.addresses,
+      ...addresses,
+    ]);
 
-    async function newIdentity(): Promise<TlsIdentity> {
-      const { keyPem, csrPem } = await createSigningRequest("labd");
-      const issued = await store.transaction((tx) =>
-        authority.issue(tx, csrPem, {
-          holder: "server",
-          name: "labd",
-          addresses: [...config.labd.addresses, ...addresses],
-        }),
-      );
-      return { keyPem, certificatePem: issued.pem, authoritiesPem: authority.bundle() };
-    }
     async function serve(bastion: Pick<Bastion, "rooms" | "listeners">): Promise<void> {
       const startedAt = clock.now();
       const { listen: host, port } = config.labd;
@@ -115,11 +126,18 @@ export async function openLabd(
         ...bastion.listeners(),
         { service: "labd", address: `${host}:${tlsListener.port}` },
       ];
+      const renewCertificate = async () => tlsListener.renew(await certificate.issue());
+      const rotation = createRootRotation(store, authority, clock, async (ended) => {
+        // Agents first: by then the server's new certificate may be one they could not follow.
+        fleet.hub.broadcast({ kind: "trust", authorities: authority.bundle() });
+        fleet.hub.cut(new Set(ended), "its root was retired");
+        await renewCertificate();
+      });
       const app = createControlPlane(
         gate,
         [
           createAccessRoutes({ gate, store, authority, directory, tokens, audit, limits }),
-          createGovernanceRoutes({ gate, store, authority, directory, sessions }),
+          createGovernanceRoutes({ gate, store, authority, rotation, directory, sessions }),
           createSessionRoutes({
             sessions,
             logins,
@@ -137,25 +155,19 @@ export async function openLabd(
         logger,
         telemetry.countRequests("labd"),
       );
-      let identity = await newIdentity();
-      const tlsListener = started.keep(await listenTls(app, upgrade, { host, port }, identity, logger));
+      const tlsListener = started.keep(
+        await listenTls(app, upgrade, { host, port }, await certificate.issue(), logger),
+      );
       const endRenewal = clock.every(renewalCheck, () => {
-        const { notBefore, notAfter } = validityOf(identity.certificatePem);
-        if (clock.now() < notAfter - (notAfter - notBefore) / 3) return;
-        newIdentity()
-          .then((next) => {
-            identity = next;
-            tlsListener.renew(next);
-          })
-          .catch((error: unknown) =>
-            logger.error("the server certificate cannot be renewed", { error: String(error) }),
-          );
+        const work = certificate.due()
+          ? renewCertificate()
+          : rotation.retireUnused(ourselves(newId(), clock.now()));
+        work.catch((error: unknown) =>
+          logger.error("the certificates cannot be looked after", { error: String(error) }),
+        );
       });
       started.keep({ stop: async () => endRenewal() });
-      health.add(
-        "certificates",
-        certificates(authority, () => validityOf(identity.certificatePem).notAfter, clock),
-      );
+      health.add("certificates", certificates(authority, certificate.endsAt, clock));
       health.add("listeners", () => ({
         result: tlsListener.listening() ? "ok" : "fail",
         detail: listeners()
@@ -183,3 +195,11 @@ export async function openLabd(
     throw error;
   }
 }
+
+/** What labd does by itself, as the audit names it. */
+const ourselves = (requestId: string, startedAt: number): Actor => ({
+  principal: { kind: "local", name: "local/labd", roles: [] },
+  from: "",
+  requestId,
+  startedAt,
+});

@@ -5,6 +5,7 @@ import access from "../../migrations/0004_access.sql" with { type: "text" };
 import fleet from "../../migrations/0005_fleet.sql" with { type: "text" };
 import images from "../../migrations/0009_images.sql" with { type: "text" };
 import sessions from "../../migrations/0011_sessions.sql" with { type: "text" };
+import rotation from "../../migrations/0012_rotation.sql" with { type: "text" };
 import cancel from "../../migrations/0015_cancel.sql" with { type: "text" };
 import type { Migration } from "./migrator.ts";
 
@@ -17,5 +18,6 @@ export const migrations: readonly Migration[] = [
   { name: "0005_fleet", sql: fleet },
   { name: "0009_images", sql: images },
   { name: "0011_sessions", sql: sessions },
+  { name: "0012_rotation", sql: rotation },
   { name: "0015_cancel", sql: cancel },
 ];

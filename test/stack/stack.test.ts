@@ -6,12 +6,7 @@ import { createStack, type Stack, until } from "./stack.ts";
 
 let stack: Stack;
 let labd: Bun.Subprocess;
-const connected = (name: string) =>
-  until(`server/${name} is connected`, async () =>
-    (await stack.labctl("get", "servers")).stdout
-      .split("\n")
-      .some((line) => new RegExp(`^${name} +connected`).test(line)),
-  );
+const connected = (name: string) => stack.connected(name);
 
 beforeAll(async () => {
   await buildExecutable();

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { executable } from "../lab/bastion.ts";
@@ -17,17 +17,39 @@ export interface Stack {
   /** One that goes on; ended with the stack. */
   spawn(...words: string[]): Bun.Subprocess<"ignore", "pipe", "pipe">;
   /** The control plane, or with it a bastion that serves no interface. */
-  startLabd(role?: "labd" | "standalone"): Promise<Bun.Subprocess>;
-  startAgent(name: string): Bun.Subprocess;
+  startLabd(role?: "labd" | "standalone", env?: Env): Promise<Bun.Subprocess>;
+  startAgent(name: string, env?: Env): Bun.Subprocess;
   join(name: string, token?: string): Promise<Ran>;
   stateOf(name: string): string;
+  /** What a process wrote to its log: `labd`, or an agent's name. */
+  log(name: string): string;
+  /** Waits until `labctl get servers` shows it connected. */
+  connected(name: string): Promise<void>;
+  /** A user's command as somebody with a home of their own, over TLS. */
+  as(user: string, ...words: string[]): Promise<Ran>;
   directory: string;
   /** The admin socket. */
   socket: string;
   stop(): Promise<void>;
 }
 
-export function createStack(index = 0): Stack {
+export type Env = Record<string, string>;
+
+/** What makes a process live at another time: `+3d`, `-5h`; with a file, the file says so, and may say otherwise later. */
+export const atTime = (shift: string): Env => ({ ...fakeTime, FAKETIME: shift });
+export const atTimeOf = (file: string): Env => ({
+  ...fakeTime,
+  FAKETIME_TIMESTAMP_FILE: file,
+  FAKETIME_NO_CACHE: "1",
+});
+const fakeTime: Env = {
+  LD_PRELOAD: "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
+  // Timers run as ever: only the time of day is another.
+  FAKETIME_DONT_FAKE_MONOTONIC: "1",
+  FAKETIME_DONT_RESET: "1",
+};
+
+export function createStack(index = 0, labd: Record<string, unknown> = {}): Stack {
   const directory = mkdtempSync(join(tmpdir(), "labctl-stack-"));
   const children: Bun.Subprocess[] = [];
   const socket = join(directory, "labctl.sock");
@@ -45,39 +67,43 @@ export function createStack(index = 0): Stack {
         port,
         caKeyFile: join(directory, "ca.key"),
         // The tests ask more of one identity in a minute than people do.
+        heartbeat: "1s",
         rateLimits: { general: 10_000, enrol: 1000, tokens: 1000, failed: 1000 },
+        ...labd,
       },
     }),
   );
-  const start = (words: string[], log: string) => {
+  const start = (words: string[], log: string, extra: Env = {}) => {
     const child = Bun.spawn([executable, ...words], {
-      env,
+      env: { ...env, ...extra },
       stdin: "ignore",
       stdout: "ignore",
-      stderr: Bun.file(join(directory, `${log}.log`)),
+      // Appended: a process that is started again goes on where the last one ended.
+      stderr: openSync(join(directory, `${log}.log`), "a"),
     });
     children.push(child);
     return child;
+  };
+  const ran = async (words: string[], environment: Env): Promise<Ran> => {
+    const child = Bun.spawn([executable, ...words], {
+      env: environment,
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    const [stdout, stderr, code] = await Promise.all([
+      new Response(child.stdout).text(),
+      new Response(child.stderr).text(),
+      child.exited,
+    ]);
+    return { code, stdout, stderr };
   };
   const stack: Stack = {
     port,
     directory,
     socket,
     stateOf: (name) => join(directory, name),
-    async labctl(...words) {
-      const child = Bun.spawn([executable, ...words], {
-        env,
-        stdin: "ignore",
-        stdout: "pipe",
-        stderr: "pipe",
-      });
-      const [stdout, stderr, code] = await Promise.all([
-        new Response(child.stdout).text(),
-        new Response(child.stderr).text(),
-        child.exited,
-      ]);
-      return { code, stdout, stderr };
-    },
+    labctl: (...words) => ran(words, env),
     spawn(...words) {
       const child = Bun.spawn([executable, ...words], {
         env,
@@ -88,12 +114,20 @@ export function createStack(index = 0): Stack {
       children.push(child);
       return child;
     },
-    async startLabd(role = "labd") {
-      const child = start([role, "run", "--config", config], "labd");
+    log: (name) => readFileSync(join(directory, `${name}.log`), "utf8"),
+    connected: (name) =>
+      until(`server/${name} is connected`, async () =>
+        (await stack.labctl("get", "servers")).stdout
+          .split("\n")
+          .some((line) => new RegExp(`^${name} +connected`).test(line)),
+      ),
+    as: (user, ...words) => ran(words, { PATH: env.PATH, HOME: join(directory, user) }),
+    async startLabd(role = "labd", extra = {}) {
+      const child = start([role, "run", "--config", config], "labd", extra);
       await until("labd answers", async () => (await stack.labctl("whoami")).code === 0);
       return child;
     },
-    startAgent: (name) => start(["agent", "run", "--state", join(directory, name)], name),
+    startAgent: (name, extra) => start(["agent", "run", "--state", join(directory, name)], name, extra),
     async join(name, token) {
       const text =
         token ?? (await stack.labctl("token", "create", "--uses", "1", "--name", name)).stdout.trim();

@@ -8,6 +8,8 @@ export const authorities = sqliteTable("authorities", {
   state: text("state", { enum: ["active", "trusted"] }).notNull(),
   createdAt: integer("created_at").notNull(),
   notAfter: integer("not_after").notNull(),
+  retiredAt: integer("retired_at"),
+  crossPem: text("cross_pem"),
 });
 
 export const certificates = sqliteTable("certificates", {

@@ -11,3 +11,10 @@ export const servers = sqliteTable("servers", {
   facts: text("facts", { mode: "json" }),
   factsAt: integer("facts_at"),
 });
+
+export const serverHistory = sqliteTable("server_history", {
+  id: integer("id").primaryKey(),
+  server: text("server").notNull(),
+  at: integer("at").notNull(),
+  what: text("what").notNull(),
+});
