@@ -1,7 +1,14 @@
 import type { Clock } from "../platform/clock.ts";
 import type { Queries, Store } from "../store/database.ts";
 import { type AuditEntry, type AuditRecord, type ChainVerdict, genesis, verifyChain } from "./audit-chain.ts";
-import { type AuditFilter, appendAudit, listAudit, readAudit } from "./audit-repository.ts";
+import {
+  type AuditFilter,
+  appendAudit,
+  hasAllowed,
+  lastSeq,
+  listAudit,
+  readAudit,
+} from "./audit-repository.ts";
 import type { Actor } from "./principal.ts";
 
 export interface Deed {
@@ -17,6 +24,10 @@ export interface AuditLog {
   append(tx: Queries, actor: Actor, deed: Deed): Promise<void>;
   /** Tells of a deed that changed nothing here: a read, a refusal. */
   record(actor: Actor, deed: Deed): Promise<void>;
+  /** The number of the last record; 0 where there is none. */
+  last(tx: Queries): Promise<number>;
+  /** Whether a record after `seq` tells that this request did something. */
+  tells(tx: Queries, requestId: string, seq: number): Promise<boolean>;
   list(filter: AuditFilter): Promise<AuditRecord[]>;
   /** Every record, oldest first, page by page. */
   all(): AsyncGenerator<AuditRecord>;
@@ -55,6 +66,8 @@ export function createAuditLog(store: Store, clock: Clock): AuditLog {
   return {
     append,
     record: (actor, deed) => store.transaction((tx) => append(tx, actor, deed)),
+    last: lastSeq,
+    tells: (tx, requestId, seq) => hasAllowed(tx, requestId, seq),
     list: (filter) => listAudit(store.read, filter),
     all,
     async verify() {

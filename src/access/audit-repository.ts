@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, gte, like, lt, lte, type SQL } from "drizzle-orm";
+import { and, asc, desc, eq, gt, gte, like, lt, lte, type SQL } from "drizzle-orm";
 import type { Queries } from "../store/database.ts";
 import { audit } from "../store/schema/access.ts";
 import { type AuditEntry, type AuditRecord, chainHash, genesis } from "./audit-chain.ts";
@@ -27,6 +27,21 @@ export async function appendAudit(tx: Queries, entry: AuditEntry): Promise<void>
   await tx
     .insert(audit)
     .values({ ...rest, seq, fromAddress: from, hash: chainHash(last?.hash ?? genesis, seq, entry) });
+}
+
+export async function lastSeq(tx: Queries): Promise<number> {
+  const [last] = await tx.select({ seq: audit.seq }).from(audit).orderBy(desc(audit.seq)).limit(1);
+  return last?.seq ?? 0;
+}
+
+/** Whether something was allowed to that request, after the record `seq`. */
+export async function hasAllowed(tx: Queries, requestId: string, seq: number): Promise<boolean> {
+  const rows = await tx
+    .select({ seq: audit.seq })
+    .from(audit)
+    .where(and(gt(audit.seq, seq), eq(audit.requestId, requestId), eq(audit.result, "allowed")))
+    .limit(1);
+  return rows.length > 0;
 }
 
 /** Newest first. A `*` in actor, action or resource stands for anything. */

@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { Clock } from "../platform/clock.ts";
 import { AppError } from "../platform/errors.ts";
 import { nearest } from "../platform/nearest.ts";
-import type { Store } from "../store/database.ts";
+import type { Queries, Store } from "../store/database.ts";
 import type { AuditLog } from "./audit-log.ts";
 import {
   addMember,
@@ -58,12 +58,15 @@ export interface Directory {
   rolesOf(kind: "user" | "token", name: string): Promise<Role[]>;
   users(): Promise<UserView[]>;
   roles(): Promise<Role[]>;
-  createUser(actor: Actor, name: string): Promise<void>;
+  /** The user and its roles, or neither. */
+  createUser(actor: Actor, name: string, roles?: readonly string[]): Promise<void>;
   deleteUser(actor: Actor, name: string): Promise<void>;
   setMember(actor: Actor, group: string, user: string, member: boolean): Promise<void>;
   setRole(actor: Actor, role: Role): Promise<void>;
   deleteRole(actor: Actor, name: string): Promise<void>;
   setBinding(actor: Actor, subject: Subject, role: string, bound: boolean): Promise<void>;
+  /** Gives roles within the caller's transaction. @throws `not-found` for one that is not there. */
+  bind(tx: Queries, actor: Actor, subject: Subject, roles: readonly string[]): Promise<void>;
 }
 
 const maxUsers = 10_000;
@@ -85,6 +88,18 @@ export function createDirectory(store: Store, audit: AuditLog, clock: Clock): Di
     throw new AppError("not-found", `there is no role '${name}'`, {
       hint: close === undefined ? "labctl get roles" : `did you mean '${close}'?`,
     });
+  }
+
+  async function bind(tx: Queries, actor: Actor, subject: Subject, wanted: readonly string[]): Promise<void> {
+    for (const role of wanted) {
+      await knownRole(role);
+      await bindRole(tx, { subjectKind: subject.kind, subject: subject.name, role });
+      await audit.append(tx, actor, {
+        action: "roles:bind",
+        resource: `${subject.kind}/${subject.name}`,
+        detail: `+${role}`,
+      });
+    }
   }
 
   const notSeeded = (name: string) => {
@@ -121,12 +136,14 @@ export function createDirectory(store: Store, audit: AuditLog, clock: Clock): Di
           .map((each) => each.role),
       }));
     },
-    createUser: (actor, name) =>
+    bind,
+    createUser: (actor, name, roles = []) =>
       store.transaction(async (tx) => {
         if (!(await insertUser(tx, name, clock.now()))) {
           throw new AppError("conflict", `there is a user '${name}' already`);
         }
         await audit.append(tx, actor, { action: "users:create", resource: `user/${name}` });
+        await bind(tx, actor, { kind: "user", name }, roles);
       }),
     deleteUser: (actor, name) =>
       store.transaction(async (tx) => {

@@ -48,13 +48,11 @@ export function createGovernanceRoutes({
           request: body(newUser),
           responses: nothing,
         },
-        audited,
+        { ...audited, once: true },
       ),
       async (context) => {
         const { name, roles } = context.req.valid("json");
-        await directory.createUser(context.var.actor, name);
-        for (const role of roles)
-          await directory.setBinding(context.var.actor, { kind: "user", name }, role, true);
+        await directory.createUser(context.var.actor, name, roles);
         return context.body(null, 204);
       },
     )
@@ -195,7 +193,7 @@ export function createGovernanceRoutes({
           summary: "A new root signs from now on",
           responses: nothing,
         },
-        audited,
+        { ...audited, once: true },
       ),
       async (context) => {
         await rotation.rotate(context.var.actor);

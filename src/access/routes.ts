@@ -98,7 +98,7 @@ export function createAccessRoutes({
           request: body(newToken),
           responses: json(createdToken, "The token"),
         },
-        audited,
+        { ...audited, once: true },
       ),
       async (context) => {
         const { actor } = context.var;
@@ -112,16 +112,18 @@ export function createAccessRoutes({
             hint: "--user NAME",
           });
         }
-        const { text, view } = await tokens.create(actor, {
-          kind: wanted.kind,
-          description: wanted.description,
-          scope: wanted.scope,
-          lifetime: wanted.lifetime,
-          ...(subject !== undefined && { subject }),
-          ...(wanted.kind === "login" ? { uses: 1 } : wanted.uses !== undefined && { uses: wanted.uses }),
+        const { text, view } = await store.transaction(async (tx) => {
+          const token = await tokens.mint(tx, actor, {
+            kind: wanted.kind,
+            description: wanted.description,
+            scope: wanted.scope,
+            lifetime: wanted.lifetime,
+            ...(subject !== undefined && { subject }),
+            ...(wanted.kind === "login" ? { uses: 1 } : wanted.uses !== undefined && { uses: wanted.uses }),
+          });
+          await directory.bind(tx, actor, { kind: "token", name: token.view.id }, wanted.roles);
+          return token;
         });
-        for (const role of wanted.roles)
-          await directory.setBinding(actor, { kind: "token", name: view.id }, role, true);
         return context.json({ token: text, view }, 200);
       },
     )

@@ -2,6 +2,7 @@ import type { z } from "zod";
 import type { Page } from "../http/page.ts";
 import { AppError, type ErrorCode, errorCodes } from "../platform/errors.ts";
 import { type Identity, keepIdentity } from "./identity.ts";
+import { fetchOnce } from "./repeated-fetch.ts";
 
 /** Talks to a running appliance; every answer is parsed by the schema the server shares. */
 export interface Client {
@@ -42,7 +43,8 @@ export function createClient(target: Target): Client {
     const signal = timed ? AbortSignal.timeout(patience) : (init.signal ?? null);
     let response: Response;
     try {
-      response = await fetch(`${base}${path}`, { ...init, ...options, signal });
+      const ask = init.method === "POST" && timed ? fetchOnce : fetch;
+      response = await ask(`${base}${path}`, { ...init, ...options, signal });
     } catch (cause) {
       throw unreachable(where, cause);
     }

@@ -1,4 +1,5 @@
 import { Hono, type MiddlewareHandler } from "hono";
+import type { Actor } from "../access/service.ts";
 import { AppError } from "../platform/errors.ts";
 import type { Logger } from "../platform/logger.ts";
 import { problemResponse } from "./problem.ts";
@@ -25,6 +26,8 @@ export interface RequestOrigin {
 }
 
 export type AppEnv = { Bindings: RequestOrigin };
+/** Behind the gate, who asks is known. */
+export type ApiEnv = AppEnv & { Variables: { actor: Actor } };
 export type Routes = Hono<AppEnv>;
 
 /** An application made of each room's routes; whatever they throw leaves as a problem response. */

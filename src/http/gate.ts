@@ -15,12 +15,14 @@ import {
 } from "../access/service.ts";
 import type { Clock } from "../platform/clock.ts";
 import { AppError } from "../platform/errors.ts";
-import type { RequestOrigin } from "./app.ts";
+import type { Store } from "../store/database.ts";
+import type { ApiEnv } from "./app.ts";
+import { createOnce, replayedHeader } from "./idempotency.ts";
 import type { RateLimits } from "./rate-limits.ts";
 import { isForeign } from "./same-origin.ts";
 import { untilEnded } from "./session-stream.ts";
 
-export type ApiEnv = { Bindings: RequestOrigin; Variables: { actor: Actor } };
+export type { ApiEnv } from "./app.ts";
 
 /** What a request acts on, for the audit and for rights that hold for certain labels only. */
 export interface Resource {
@@ -33,6 +35,8 @@ export interface Gate {
   readonly identify: MiddlewareHandler<ApiEnv>;
   /** Lets through who may; `list`: who may for some of what the handler will filter. Refusals are in the audit. */
   need(permission: Permission, options?: NeedOptions): MiddlewareHandler<ApiEnv>;
+  /** Does a request with an Idempotency-Key once; `empty`: its route answers nothing. */
+  once(empty: boolean): MiddlewareHandler<ApiEnv>;
   /** As `need`, of what only the handler knows: something the request's body names. @throws `forbidden`. */
   require(actor: Actor, permission: Permission, on: Resource): Promise<void>;
 }
@@ -44,12 +48,15 @@ export interface NeedOptions {
   audited?: boolean;
   /** Asked for every few seconds by a program: only a refusal is worth a record. */
   quiet?: boolean;
+  /** It makes something: an Idempotency-Key keeps a repeated request from making it again. */
+  once?: boolean;
 }
 
 /** The prefix makes browsers keep it to this host, over TLS alone (RFC 6265bis, section 4.1.3.2). */
 export const sessionCookie = "__Host-labctl_session";
 
 export interface GateDeps {
+  store: Store;
   identify: Identify;
   audit: AuditLog;
   clock: Clock;
@@ -64,7 +71,16 @@ export interface GateDeps {
 /** Requests that hand over a file, piece by piece. */
 const uploadPath = /^\/api\/v1\/images\/uploads\/./;
 
-export function createGate({ identify, audit, clock, limits, sessions, signingRoot, newId }: GateDeps): Gate {
+export function createGate({
+  store,
+  identify,
+  audit,
+  clock,
+  limits,
+  sessions,
+  signingRoot,
+  newId,
+}: GateDeps): Gate {
   async function refuse(actor: Actor, permission: Permission, on: Resource, because: string): Promise<never> {
     await audit.record(actor, { action: permission, resource: on.name, result: "refused", detail: because });
     throw actor.principal.kind === "anonymous"
@@ -105,11 +121,14 @@ export function createGate({ identify, audit, clock, limits, sessions, signingRo
         if (!(decision.allowed || (list && mayForSome(roles, permission))))
           await refuse(actor, permission, on, decision.because);
         await next();
-        if ((audited || quiet) && context.res.ok) return;
+        const replayed = context.res.headers.has(replayedHeader);
+        if ((audited || quiet) && context.res.ok && !replayed) return;
         const result = context.res.ok ? "allowed" : "failed";
-        await audit.record(actor, { action: permission, resource: on.name, result });
+        const detail = replayed ? { detail: "answered again, not done again" } : {};
+        await audit.record(actor, { action: permission, resource: on.name, result, ...detail });
       };
     },
+    once: createOnce({ store, audit, clock }),
     async require(actor, permission, on) {
       const decision = decideAccess(actor.principal.roles, permission, on.labels);
       if (!decision.allowed) await refuse(actor, permission, on, decision.because);
@@ -157,7 +176,13 @@ export function guardedRoute<const Route extends Omit<RouteConfig, "middleware">
   route: Route,
   options: NeedOptions = {},
 ) {
-  return createRoute({ ...route, "x-permission": permission, middleware: [gate.need(permission, options)] });
+  const once = options.once === true ? [gate.once(204 in route.responses)] : [];
+  return createRoute({
+    ...route,
+    "x-permission": permission,
+    ...(options.once === true && { "x-once": true }),
+    middleware: [gate.need(permission, options), ...once],
+  });
 }
 
 /** A route anybody may call, who can reach it; `why` says what protects it instead. */

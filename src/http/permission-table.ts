@@ -8,9 +8,15 @@ export interface RouteAccess {
   permission: string;
   /** What protects a public route instead. */
   because?: string;
+  /** An Idempotency-Key keeps it from being done twice. */
+  once: boolean;
 }
 
-const operation = z.object({ "x-permission": z.string(), "x-public-because": z.string().optional() });
+const operation = z.object({
+  "x-permission": z.string(),
+  "x-public-because": z.string().optional(),
+  "x-once": z.boolean().default(false),
+});
 const description = z.object({ paths: z.record(z.string(), z.record(z.string(), z.unknown())) });
 
 /** Reads the routes of an OpenAPI description. @throws when one of them names no permission. */
@@ -18,8 +24,15 @@ export function readRouteAccess(openApi: unknown): RouteAccess[] {
   const { paths } = description.parse(openApi);
   return Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, route]) => {
-      const { "x-permission": permission, "x-public-because": because } = operation.parse(route);
-      return { method: method.toUpperCase(), path, permission, ...(because !== undefined && { because }) };
+      const read = operation.parse(route);
+      const because = read["x-public-because"];
+      return {
+        method: method.toUpperCase(),
+        path,
+        permission: read["x-permission"],
+        once: read["x-once"],
+        ...(because !== undefined && { because }),
+      };
     }),
   );
 }

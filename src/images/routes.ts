@@ -57,12 +57,17 @@ export function createImageRoutes(gate: Gate, images: Images) {
       (context) => context.json(images.named(context.req.valid("param").name), 200),
     )
     .openapi(
-      guardedRoute(gate, "images:add", {
-        method: "post",
-        path: "/api/v1/images/uploads",
-        summary: "Begins to hand over a file",
-        responses: created(uploadSchema, "The upload"),
-      }),
+      guardedRoute(
+        gate,
+        "images:add",
+        {
+          method: "post",
+          path: "/api/v1/images/uploads",
+          summary: "Begins to hand over a file",
+          responses: created(uploadSchema, "The upload"),
+        },
+        { once: true },
+      ),
       async (context) => context.json({ upload: await images.beginUpload(), size: 0 }, 201),
     )
     .openapi(

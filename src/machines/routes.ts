@@ -112,7 +112,7 @@ export function createMachineRoutes(gate: Gate, machines: Machines) {
           responses: created(machineSchema, "The machine, queued"),
         },
         // The handler asks for the roles it has and is to get.
-        { ...audited, list: true },
+        { ...audited, list: true, once: true },
       ),
       async (context) => {
         const { actor } = context.var;

@@ -17,6 +17,10 @@ export const errorCodes = {
   "not-found": { blame: "user", status: 404, exit: 3 },
   /** The thing is in a state that does not allow this. */
   conflict: { blame: "user", status: 409, exit: 5 },
+  /** It was changed since it was read. */
+  stale: { blame: "user", status: 412, exit: 5 },
+  /** An idempotency key came before, with another request. */
+  reused: { blame: "user", status: 422, exit: 5 },
   /** Was there once and may be fetched no more. */
   gone: { blame: "user", status: 410, exit: 3 },
   /** Larger than its bound. */

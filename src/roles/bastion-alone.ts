@@ -25,6 +25,7 @@ export async function startBastionAlone(config: DaemonConfig, logger: Logger): P
     started.keep(listenForMetrics(config, metrics, logger));
     const audit = createAuditLog(store, clock);
     const gate = createGate({
+      store,
       identify: identifyLocal,
       audit,
       clock,

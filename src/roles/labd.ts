@@ -93,6 +93,7 @@ export async function openLabd(
     );
     const limits = createRateLimits(config.labd.rateLimits, clock, (kind) => limited.add({ kind }));
     const gate = createGate({
+      store,
       identify,
       audit,
       clock,

@@ -4,6 +4,7 @@ import bootRecord from "../../migrations/0003_boot_record.sql" with { type: "tex
 import access from "../../migrations/0004_access.sql" with { type: "text" };
 import fleet from "../../migrations/0005_fleet.sql" with { type: "text" };
 import images from "../../migrations/0009_images.sql" with { type: "text" };
+import idempotency from "../../migrations/0010_idempotency.sql" with { type: "text" };
 import sessions from "../../migrations/0011_sessions.sql" with { type: "text" };
 import rotation from "../../migrations/0012_rotation.sql" with { type: "text" };
 import cancel from "../../migrations/0015_cancel.sql" with { type: "text" };
@@ -17,6 +18,7 @@ export const migrations: readonly Migration[] = [
   { name: "0004_access", sql: access },
   { name: "0005_fleet", sql: fleet },
   { name: "0009_images", sql: images },
+  { name: "0010_idempotency", sql: idempotency },
   { name: "0011_sessions", sql: sessions },
   { name: "0012_rotation", sql: rotation },
   { name: "0015_cancel", sql: cancel },

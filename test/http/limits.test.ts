@@ -27,6 +27,7 @@ const connect: Record<string, () => net.Socket> = {};
 const gate: Gate = {
   identify: (_, next) => next(),
   need: () => (_, next) => next(),
+  once: () => (_, next) => next(),
   require: async () => {},
 };
 const echo = createApi();

@@ -112,6 +112,34 @@ test("every route is in the table, and lets in exactly whom the table says", () 
   expect(found).toEqual(whoMay);
 });
 
+/** What may be sent twice without an Idempotency-Key, and why nothing is made twice. */
+const harmless: Record<string, string> = {
+  "/api/v1/login": "its token is used up by the first",
+  "/api/v1/enrol": "its token says how often",
+  "/api/v1/renew": "a certificate more does no harm",
+  "/api/v1/sessions": "its link is used up by the first",
+  "/api/v1/login/device": "a login nobody approves ends by itself",
+  "/api/v1/login/device/poll": "it asks",
+  "/api/v1/login/device/{name}/approve": "it sets",
+  "/api/v1/login/device/{name}/deny": "it sets",
+  "/api/v1/ca/retire": "it names what goes",
+  "/api/v1/servers/{name}/revoke": "what is revoked stays so",
+  "/api/v1/servers/{name}/move": "it sets",
+  "/api/v1/machines/{machine}/cancel": "what is cancelled stays so",
+  "/api/v1/machines/{machine}/boot-options": "it sets",
+  "/api/v1/images/uploads/{upload}": "each piece says where it goes",
+  "/api/v1/images/pull": "what is there is not fetched again",
+  "/api/v1/images/{name}/verify": "it reads",
+  "/ui/device": "it sets",
+  "/ui/logout": "what is ended stays so",
+  "/ui/sessions/end": "what is ended stays so",
+};
+
+test("whatever makes something is done once for an Idempotency-Key", () => {
+  const twice = routes.filter(({ method, once }) => method === "POST" && !once).map(({ path }) => path);
+  expect(twice.sort()).toEqual(Object.keys(harmless).sort());
+});
+
 test("a route anybody may call says what protects it instead", () => {
   expect(routes.filter((route) => route.permission === "public" && route.because === undefined)).toEqual([]);
 });

@@ -13,6 +13,7 @@ export function createLocalGate(store: Store, clock: Clock) {
   const audit = createAuditLog(store, clock);
   let requests = 0;
   const gate = createGate({
+    store,
     identify: identifyLocal,
     audit,
     clock,
