@@ -1,11 +1,15 @@
 import { spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
+import { userInfo } from "node:os";
 import type { Command } from "../fleet/protocol.ts";
 import type { Clock } from "../platform/clock.ts";
+import { type Account, findAccount } from "./account.client.ts";
 import type { CommandListener, Runner, RunningCommand } from "./runner.ts";
+import { openTerminalGate, type TerminalGate } from "./terminal.server.ts";
 
 /** Milliseconds between SIGTERM and SIGKILL. */
 const grace = 5_000;
+const endOfInput = Buffer.from("\u0004");
 
 /** Runs commands as children in process groups of their own, so that ending one ends all it started. */
 export function createProcessRunner(clock: Clock, environment: Readonly<Record<string, string>>): Runner {
@@ -14,46 +18,68 @@ export function createProcessRunner(clock: Clock, environment: Readonly<Record<s
     if (command.user !== undefined && account === undefined) {
       return refused(listener, `there is no user '${command.user}' on this host`);
     }
-    const env = {
-      ...environment,
-      ...(account && { HOME: account.home, USER: command.user ?? "" }),
-      ...command.env,
+    const own = userInfo();
+    if (account && account.uid !== own.uid && own.uid !== 0) {
+      return refused(
+        listener,
+        `the agent runs as ${own.username} here and cannot run commands as ${account.name}`,
+      );
+    }
+    const { HOME = "/" } = environment;
+    const directory = command.directory ?? account?.home ?? HOME;
+    if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory() && command.directory !== undefined) {
+      return refused(listener, `there is no directory '${directory}' on this host`);
+    }
+    const prepared: Prepared = {
+      argv: account && account.uid !== own.uid ? [...becoming(account), ...command.argv] : command.argv,
+      directory: existsSync(directory) ? directory : "/",
+      env: {
+        ...environment,
+        ...(account && {
+          HOME: account.home,
+          USER: account.name,
+          LOGNAME: account.name,
+          SHELL: account.shell,
+        }),
+        ...command.env,
+      },
+      account,
     };
     return command.terminal === undefined
-      ? runPiped(command, listener, env, account, clock)
-      : runInTerminal(command, command.terminal, listener, env, account, clock);
+      ? runPiped(command, prepared, listener, clock)
+      : runInTerminal(command, prepared, command.terminal, listener, clock);
   };
 }
 
-interface Account {
-  uid: number;
-  gid: number;
-  home: string;
+interface Prepared {
+  argv: readonly string[];
+  env: Record<string, string>;
+  directory: string;
+  account: Account | undefined;
 }
 
-function findAccount(name: string): Account | undefined {
-  const line = readFileSync("/etc/passwd", "utf8")
-    .split("\n")
-    .find((each) => each.startsWith(`${name}:`));
-  const [, , uid, gid, , home] = line?.split(":") ?? [];
-  return uid === undefined ? undefined : { uid: Number(uid), gid: Number(gid), home: home ?? "/" };
-}
+/** Gives root's rights up before the command starts, its groups included; spawn's own uid and gid would leave those. */
+const becoming = ({ uid, gid }: Account) => [
+  "/usr/bin/setpriv",
+  `--reuid=${uid}`,
+  `--regid=${gid}`,
+  "--init-groups",
+  "--",
+];
 
 function runPiped(
   command: Command,
+  { argv, env, directory }: Prepared,
   listener: CommandListener,
-  env: Record<string, string>,
-  account: Account | undefined,
   clock: Clock,
 ): RunningCommand {
-  const [program = "", ...args] = command.argv;
+  const [program = "", ...args] = argv;
   const child = spawn(program, args, {
     // A session of its own: its pid is the group's, and it has no terminal to be stopped by.
     detached: true,
     env,
-    cwd: command.directory ?? account?.home ?? "/",
+    cwd: directory,
     stdio: [command.stdin ? "pipe" : "ignore", "pipe", "pipe"],
-    ...(account && { uid: account.uid, gid: account.gid }),
   });
   const ending = createEnding(clock, (signal) => signalGroup(child.pid, signal));
   const stopTimer =
@@ -104,25 +130,30 @@ function runPiped(
 
 function runInTerminal(
   command: Command,
+  { argv, env, directory, account }: Prepared,
   size: { columns: number; rows: number },
   listener: CommandListener,
-  env: Record<string, string>,
-  account: Account | undefined,
   clock: Clock,
 ): RunningCommand {
   const [program = ""] = command.argv;
   try {
-    const child = Bun.spawn([...command.argv], {
+    let gate: TerminalGate | undefined;
+    let held = false;
+    const child = Bun.spawn([...argv], {
       env: { TERM: "xterm-256color", ...env },
-      cwd: command.directory ?? account?.home ?? "/",
-      ...(account && { uid: account.uid, gid: account.gid }),
-      // A terminal cannot be paused; what a person can watch is never more than the window takes.
+      cwd: directory,
       terminal: {
         cols: size.columns,
         rows: size.rows,
-        data: (_, data) => void listener.output("stdout", data),
+        data: (_, data) => {
+          if (listener.output("stdout", data) || held) return;
+          held = true;
+          gate?.hold();
+        },
       },
     });
+    gate = openTerminalGate(child.pid, account?.uid);
+    if (held) gate.hold();
     const ending = createEnding(clock, (signal) => signalGroup(child.pid, signal));
     const stopTimer =
       command.timeout === undefined
@@ -133,6 +164,7 @@ function runInTerminal(
         stopTimer();
         const reason = ending.reason();
         ending.over();
+        gate?.close();
         child.terminal?.close();
         listener.exit({
           code: child.signalCode === null ? code : null,
@@ -142,14 +174,21 @@ function runInTerminal(
       })
       .catch((error: unknown) => listener.exit({ code: 126, signal: null, reason: String(error) }));
     return {
-      input(seq, data) {
-        child.terminal?.write(data);
+      input(seq, data, end) {
+        // A terminal has no end of input but the character for it (termios(3), VEOF).
+        child.terminal?.write(end ? Buffer.concat([data, endOfInput]) : data);
         listener.inputTaken(seq);
       },
       resize: (columns, rows) => child.terminal?.resize(columns, rows),
       signal: (name) => signalGroup(child.pid, name),
-      resume() {},
-      cancel: (reason) => ending.end(reason),
+      resume() {
+        held = false;
+        gate?.release();
+      },
+      cancel(reason) {
+        gate?.release();
+        ending.end(reason);
+      },
     };
   } catch (error) {
     return refused(

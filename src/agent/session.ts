@@ -11,6 +11,9 @@ interface Work {
   running: RunningCommand;
   outbox: Outbox<Unnumbered>;
   ended: boolean;
+  /** The last input that came, and the last the command took. */
+  inputCame: number;
+  inputTaken: number;
 }
 
 /** The commands of one agent: they outlive a lost connection, not the agent. */
@@ -69,6 +72,8 @@ export function createCommandSession({
     const entry: Work = {
       outbox,
       ended: false,
+      inputCame: 0,
+      inputTaken: 0,
       running: run(command, {
         output(stream, data) {
           let more = true;
@@ -82,7 +87,10 @@ export function createCommandSession({
           }
           return more;
         },
-        inputTaken: (seq) => void send({ kind: "input-taken", command: id, seq }),
+        inputTaken(seq) {
+          entry.inputTaken = seq;
+          send({ kind: "input-taken", command: id, seq });
+        },
         exit(exit) {
           entry.ended = true;
           keep(id, { kind: "exit", command: id, ...exit }, 0);
@@ -97,6 +105,16 @@ export function createCommandSession({
     if (!entry) return;
     if (entry.outbox.taken(seq)) entry.running.resume();
     if (entry.ended && entry.outbox.after(0).length === 0) work.delete(id);
+  }
+
+  function input({ command, seq, data, end }: Extract<LabdMessage, { kind: "input" }>): void {
+    const entry = work.get(command);
+    if (!entry) return;
+    if (seq > entry.inputCame) {
+      entry.inputCame = seq;
+      entry.running.input(seq, Buffer.from(data, "base64"), end);
+      // After a reconnection labd sends again what it did not hear was taken.
+    } else if (seq <= entry.inputTaken) send({ kind: "input-taken", command, seq });
   }
 
   function drop(id: string, reason: string): void {
@@ -142,9 +160,7 @@ export function createCommandSession({
         case "operate":
           return start(message.command, operationCommand(message.operation));
         case "input":
-          return work
-            .get(message.command)
-            ?.running.input(message.seq, Buffer.from(message.data, "base64"), message.end);
+          return input(message);
         case "resize":
           return work.get(message.command)?.running.resize(message.terminal.columns, message.terminal.rows);
         case "signal":

@@ -1,3 +1,4 @@
+import { constants } from "node:os";
 import { z } from "zod";
 import { serverView } from "../fleet/api.ts";
 import { commandSchema } from "../fleet/protocol.ts";
@@ -6,8 +7,10 @@ import { AppError } from "../platform/errors.ts";
 import { defineCommand } from "./define.ts";
 import { connect, openCommand } from "./labd-connection.ts";
 import { note, visible } from "./output.ts";
-import { type RemoteExit, runRemote } from "./remote-command.ts";
+import { ownOutput, type RemoteExit, runRemote, writeTo } from "./remote-command.ts";
 
+/** Input sent and not taken by the command, in bytes; then ours waits. */
+const inputWindow = 256 * 1024;
 /** Hosts worked on at once. */
 const parallel = 50;
 
@@ -82,18 +85,24 @@ type Spec = z.output<typeof commandSchema>;
 async function runOne(server: string, spec: Spec): Promise<RemoteExit> {
   const raw = spec.terminal !== undefined && process.stdin.isTTY;
   const cleanUp: (() => void)[] = [];
+  let untaken = 0;
   try {
     return await runRemote(
       openCommand(server, "exec"),
       { kind: "run", spec },
       {
-        stdout: (data) => void process.stdout.write(data),
-        stderr: (data) => void process.stderr.write(data),
+        ...ownOutput,
+        inputTaken(bytes) {
+          untaken -= bytes;
+          if (untaken < inputWindow / 2) process.stdin.resume();
+        },
       },
       (send) => {
         if (spec.stdin) {
           if (raw) process.stdin.setRawMode(true);
           const onData = (data: Buffer) => {
+            untaken += data.length;
+            if (untaken > inputWindow) process.stdin.pause();
             for (let at = 0; at < data.length; at += 16_384) {
               send({ kind: "input", data: data.subarray(at, at + 16_384).toString("base64"), end: false });
             }
@@ -159,7 +168,9 @@ function createLines(prefix: string, to: NodeJS.WriteStream) {
     add(data: Uint8Array) {
       const parts = (rest + decoder.decode(data, { stream: true })).split("\n");
       rest = parts.pop() ?? "";
-      for (const line of parts) to.write(`${prefix}${visible(line)}\n`);
+      return parts.length === 0
+        ? undefined
+        : writeTo(to, parts.map((line) => `${prefix}${visible(line)}\n`).join(""));
     },
     end() {
       if (rest !== "") to.write(`${prefix}${visible(rest)}\n`);
@@ -176,6 +187,6 @@ const describe = ({ code, signal, reason }: RemoteExit) =>
 function exitCode(exit: RemoteExit): number {
   if (exit.reason !== undefined) note(`labctl: ${exit.reason}`);
   if (exit.code !== null) return exit.code;
-  const numbers: Record<string, number> = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGKILL: 9, SIGTERM: 15 };
+  const numbers: Record<string, number> = constants.signals;
   return exit.signal === null ? 1 : 128 + (numbers[exit.signal] ?? 0);
 }

@@ -2,7 +2,7 @@ import { logQuerySchema } from "../fleet/protocol.ts";
 import { AppError } from "../platform/errors.ts";
 import { defineCommand } from "./define.ts";
 import { openCommand } from "./labd-connection.ts";
-import { runRemote } from "./remote-command.ts";
+import { ownOutput, runRemote } from "./remote-command.ts";
 
 export const logs = defineCommand({
   summary: "log lines of a host: its journal, a unit, or a file",
@@ -35,10 +35,7 @@ export const logs = defineCommand({
     const exit = await runRemote(
       openCommand(args.target.slice("server/".length), "logs"),
       { kind: "read-logs", query: query.data },
-      {
-        stdout: (data) => void process.stdout.write(data),
-        stderr: (data) => void process.stderr.write(data),
-      },
+      ownOutput,
       (send) => process.once("SIGINT", () => send({ kind: "signal", signal: "SIGINT" })),
     );
     process.exitCode = exit.code ?? 1;

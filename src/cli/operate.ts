@@ -3,7 +3,7 @@ import { AppError } from "../platform/errors.ts";
 import { nearest } from "../platform/nearest.ts";
 import { defineCommand } from "./define.ts";
 import { openCommand } from "./labd-connection.ts";
-import { runRemote } from "./remote-command.ts";
+import { ownOutput, runRemote } from "./remote-command.ts";
 
 const names = hostOperationSchema.options.map((option) => option.shape.name.value);
 
@@ -36,10 +36,7 @@ export const operate = defineCommand({
     const exit = await runRemote(
       openCommand(target.slice("server/".length), "exec"),
       { kind: "operate", operation: operation.data },
-      {
-        stdout: (data) => void process.stdout.write(data),
-        stderr: (data) => void process.stderr.write(data),
-      },
+      ownOutput,
     );
     if (exit.reason !== undefined) throw new AppError("failed", exit.reason);
     process.exitCode = exit.code ?? 1;

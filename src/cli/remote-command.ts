@@ -2,10 +2,26 @@ import type { WebSocket } from "ws-node";
 import { type ClientMessage, commandEvent } from "../fleet/api.ts";
 import { AppError, type ErrorCode, errorCodes } from "../platform/errors.ts";
 
+/** Where output goes; a promise holds the rest back until it resolves. */
 export interface RemoteOutput {
-  stdout(data: Uint8Array): void;
-  stderr(data: Uint8Array): void;
+  stdout(data: Uint8Array): Promise<void> | undefined;
+  stderr(data: Uint8Array): Promise<void> | undefined;
+  /** The command took so much of our input, in bytes. */
+  inputTaken?(bytes: number): void;
 }
+
+/** Writes to one of our own streams; whoever reads it slowly slows the command on the host. */
+export function writeTo(stream: NodeJS.WriteStream, data: Uint8Array | string): Promise<void> | undefined {
+  if (stream.write(data)) return undefined;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  stream.once("drain", resolve);
+  return promise;
+}
+
+export const ownOutput: RemoteOutput = {
+  stdout: (data) => writeTo(process.stdout, data),
+  stderr: (data) => writeTo(process.stderr, data),
+};
 
 export interface RemoteExit {
   code: number | null;
@@ -31,7 +47,12 @@ export function runRemote(
   });
   socket.on("message", (text) => {
     const event = commandEvent.parse(JSON.parse(String(text)));
-    if (event.kind === "output") output[event.stream](Buffer.from(event.data, "base64"));
+    if (event.kind === "output") {
+      const written = output[event.stream](Buffer.from(event.data, "base64"));
+      if (written === undefined) return;
+      socket.pause();
+      void written.then(() => socket.resume());
+    } else if (event.kind === "input-taken") output.inputTaken?.(event.bytes);
     else if (event.kind === "exit") {
       const { code, signal, reason } = event;
       resolve({ code, signal, ...(reason !== undefined && { reason }) });

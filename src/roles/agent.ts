@@ -1,3 +1,4 @@
+import { homedir } from "node:os";
 import { dirname } from "node:path";
 import { createAgent } from "../agent/agent.client.ts";
 import { controlSocket, listenControl } from "../agent/control.server.ts";
@@ -28,7 +29,7 @@ export async function startAgent(
       file,
       state,
       // Commands get an environment of their own: nothing of the service's leaks into them.
-      run: createProcessRunner(clock, { PATH: path, LANG: "C.UTF-8", HOME: "/root" }),
+      run: createProcessRunner(clock, { PATH: path, LANG: "C.UTF-8", HOME: homedir() }),
       logCommand,
       operationCommand: (operation) => operationCommand(operation, privilege),
       probe: probeServer,

@@ -1,4 +1,5 @@
 import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { executable } from "../lab/bastion.ts";
@@ -14,6 +15,8 @@ export interface Stack {
   readonly port: number;
   /** A user's command, as the local administrator. */
   labctl(...words: string[]): Promise<Ran>;
+  /** The environment of the local administrator's commands. */
+  env: Env;
   /** One that goes on; ended with the stack. */
   spawn(...words: string[]): Bun.Subprocess<"ignore", "pipe", "pipe">;
   /** The control plane, or with it a bastion that serves no interface. */
@@ -21,6 +24,8 @@ export interface Stack {
   startAgent(name: string, env?: Env): Bun.Subprocess;
   join(name: string, token?: string): Promise<Ran>;
   stateOf(name: string): string;
+  /** Lets an agent that is not running look for labd at another address. */
+  send(name: string, url: string): void;
   /** What a process wrote to its log: `labd`, or an agent's name. */
   log(name: string): string;
   /** Waits until `labctl get servers` shows it connected. */
@@ -100,9 +105,14 @@ export function createStack(index = 0, labd: Record<string, unknown> = {}): Stac
   };
   const stack: Stack = {
     port,
+    env,
     directory,
     socket,
     stateOf: (name) => join(directory, name),
+    send(name, url) {
+      const file = join(directory, name, "agent.json");
+      writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, "utf8")), server: url }));
+    },
     labctl: (...words) => ran(words, env),
     spawn(...words) {
       const child = Bun.spawn([executable, ...words], {
@@ -151,6 +161,46 @@ export function createStack(index = 0, labd: Record<string, unknown> = {}): Stac
     },
   };
   return stack;
+}
+
+/** A cable between an agent and labd that can be pulled out. */
+export interface Relay {
+  readonly port: number;
+  /** Drops every connection; new ones are taken again at once. */
+  cut(): void;
+  stop(): void;
+}
+
+export async function createRelay(to: number): Promise<Relay> {
+  const open = new Set<Socket>();
+  const server = createServer((near) => {
+    const far = connect(to, "127.0.0.1");
+    for (const [one, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      open.add(one);
+      one.pipe(other);
+      one.on("error", () => {});
+      one.on("close", () => {
+        open.delete(one);
+        other.destroy();
+      });
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  const cut = () => {
+    for (const socket of open) socket.destroy();
+  };
+  return {
+    port: typeof address === "object" && address !== null ? address.port : 0,
+    cut,
+    stop() {
+      server.close();
+      cut();
+    },
+  };
 }
 
 /** Waits for `holds`, with a bound, and says what it waited for. */
