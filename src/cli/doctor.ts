@@ -3,6 +3,7 @@ import { networkInterfaces } from "node:os";
 import { firmwareNames } from "../firmware/service.ts";
 import { type Finding, healthDetail } from "../http/health.ts";
 import { statusSchema } from "../http/status-routes.ts";
+import { debianKeyring, lacksProof } from "../images/archive-signature.client.ts";
 import type { DaemonConfig } from "../platform/config.ts";
 import { toAppError } from "../platform/errors.ts";
 import { dataDirectory, ramEnvironment } from "../roles/health-checks.ts";
@@ -91,6 +92,7 @@ async function examine(path: string): Promise<Finding[]> {
           ...(await ports(config)),
           { check: "RAM environment", ...ramEnvironment(config.ramDir) },
         ]),
+    debianSignature(config),
     ...tools(),
   ];
 }
@@ -163,6 +165,19 @@ async function ports(config: DaemonConfig): Promise<Finding[]> {
     }
   }
   return findings;
+}
+
+function debianSignature({ install }: DaemonConfig): Finding {
+  const check = "Debian's signature";
+  const keyring = install.keyrings.debian ?? debianKeyring;
+  const lacks = lacksProof(keyring);
+  if (lacks === undefined) return { check, result: "ok", detail: `gpgv, ${keyring}` };
+  return {
+    check,
+    result: "warn",
+    detail: `${lacks}; labctl image pull debian-… proves installers with it`,
+    next: "apt-get install gpgv debian-archive-keyring",
+  };
 }
 
 /** Programs of the host that some commands call; absent ones are named before they are missed. */

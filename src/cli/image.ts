@@ -25,11 +25,17 @@ const pull = defineCommand({
   example: "labctl image pull debian-12",
   args: {
     os: { type: "positional", description: "debian-12, fedora-42, rocky-9, …", required: true },
+    unsigned: {
+      type: "boolean",
+      description:
+        "go on where Debian's signature cannot be proven; the mirror and the way to it are trusted",
+    },
     ...outputFlag,
   },
-  async run({ os, output }) {
+  async run({ os, unsigned, output }) {
+    const body = { os, unsigned: unsigned === true };
     printRecord(
-      await follow(connect(), "POST", "/api/v1/images/pull", { os }),
+      await follow(connect(), "POST", "/api/v1/images/pull", body),
       imageColumns,
       outputFormat(output),
     );

@@ -41,7 +41,7 @@ export async function download(wanted: Download, report: Report, signal: AbortSi
   const proven = hash.digest("hex");
   if (proven !== wanted.sha256) {
     await rm(part, { force: true });
-    throw new AppError("failed", `${wanted.url} is not the file its distribution signed for`, {
+    throw new AppError("failed", `${wanted.url} is not the file its list of checksums speaks of`, {
       hint: `its sha256 is ${proven}, it should be ${wanted.sha256}; the mirror may be changing: try again later`,
     });
   }

@@ -1,19 +1,24 @@
+import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { open, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { AppError } from "../platform/errors.ts";
+import { debianKeyring, fetchSignedRelease, lacksProof } from "./archive-signature.client.ts";
 import { hashFile, noRoom, syncPath, writeDisk } from "./disk-writer.client.ts";
 import { download, fetchText } from "./download.client.ts";
 import { unpackInstallerPackage } from "./installer-package.client.ts";
-import { findChecksum, installerSource } from "./installer-source.ts";
+import { findChecksum, type InstallerSource, installerSource } from "./installer-source.ts";
 import type { ImageFile, Report } from "./model.ts";
-import type { ImageFiles } from "./service.ts";
+import type { ImageFiles, InstallerRequest } from "./service.ts";
 
 const maxUploads = 8;
 const uploadId = /^[0-9a-f-]{36}$/;
 
-/** Keeps disks, installers and uploads below `directory`; uploads of an earlier run are cleared away. */
-export function createImageFiles(directory: string): ImageFiles {
+/**
+ * Keeps disks, installers and uploads below `directory`; uploads of an earlier run are cleared away. `keyrings`:
+ * by distribution, whose keys sign its archive.
+ */
+export function createImageFiles(directory: string, keyrings: Record<string, string>): ImageFiles {
   const folder = (name: string) => {
     const path = join(directory, name);
     mkdirSync(path, { recursive: true, mode: 0o755 });
@@ -28,14 +33,13 @@ export function createImageFiles(directory: string): ImageFiles {
   };
 
   async function fetchFiles(
-    os: string,
-    mirrors: Record<string, string>,
+    { os, mirrors, unsigned }: InstallerRequest,
     into: string,
     report: Report,
     signal: AbortSignal,
   ) {
     const source = installerSource(os, mirrors);
-    const sums = await fetchText(`${source.base}/${source.sums.path}`, signal);
+    const { sums, proven } = await fetchSums(source, unsigned, signal);
     for (const { name, path } of source.files) {
       const sha256 = findChecksum(source.sums.kind, sums, path);
       if (sha256 === undefined) {
@@ -45,7 +49,28 @@ export function createImageFiles(directory: string): ImageFiles {
       }
       await download({ url: `${source.base}/${path}`, to: join(into, name), sha256 }, report, signal);
     }
-    return source.base;
+    return proven ? source.base : `${source.base} (not signed)`;
+  }
+
+  /** The list of checksums, proven where its distribution signs it. */
+  async function fetchSums(
+    { base, sums: list, signed }: InstallerSource,
+    unsigned: boolean,
+    signal: AbortSignal,
+  ) {
+    const url = `${base}/${list.path}`;
+    const keyring = keyrings.debian ?? debianKeyring;
+    if (signed === undefined || (unsigned && lacksProof(keyring) !== undefined)) {
+      return { sums: await fetchText(url, signal), proven: false };
+    }
+    const release = await fetchSignedRelease(signed, keyring, signal);
+    const sums = await fetchText(url, signal);
+    if (createHash("sha256").update(sums).digest("hex") !== release.sums.get(signed.path)) {
+      throw new AppError("failed", `${url} is not the list that Debian signed for`, {
+        hint: "the mirror may be changing: try again later, or name another one",
+      });
+    }
+    return { sums, proven: true };
   }
 
   return {
@@ -95,13 +120,14 @@ export function createImageFiles(directory: string): ImageFiles {
         await rm(path, { force: true });
       }
     },
-    async fetchInstaller(os, mirrors, report, signal) {
+    async fetchInstaller(request, report, signal) {
+      const { os } = request;
       const home = join(folder("installers"), os);
       // Kept when a transfer breaks: the next pull goes on from it.
       const part = folder(`installers/.${os}.part`);
       let source: string;
       try {
-        source = await fetchFiles(os, mirrors, part, report, signal);
+        source = await fetchFiles(request, part, report, signal);
       } catch (error) {
         const release = /^debian-(\d+)$/.exec(os)?.[1];
         if (release === undefined || !(error instanceof AppError) || error.code !== "not-found") throw error;

@@ -6,6 +6,8 @@ export interface InstallerSource {
   base: string;
   /** The list of checksums. */
   sums: { path: string; kind: "sha256sums" | "treeinfo" };
+  /** The suite whose signed Release file speaks for the list, and the list's path there. */
+  signed?: { url: string; codename: string; path: string };
   files: { name: string; path: string }[];
 }
 
@@ -36,9 +38,12 @@ export function installerSource(os: string, mirrors: Record<string, string>): In
         hint: "debian-12 and debian-13 are",
       });
     }
+    const url = `${mirror}/dists/${codename}`;
+    const images = "main/installer-amd64/current/images";
     return {
-      base: `${mirror}/dists/${codename}/main/installer-amd64/current/images`,
+      base: `${url}/${images}`,
       sums: { path: "SHA256SUMS", kind: "sha256sums" },
+      signed: { url, codename, path: `${images}/SHA256SUMS` },
       files: ["linux", "initrd.gz"].map((name) => ({ name, path: `netboot/debian-installer/amd64/${name}` })),
     };
   }

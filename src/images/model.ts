@@ -43,7 +43,10 @@ export const progressSchema = z.discriminatedUnion("kind", [
 export type Progress = z.output<typeof progressSchema>;
 export type Report = (what: string, done: number, total?: number) => void;
 
-export const pullRequestSchema = z.strictObject({ os: z.string().max(64) });
+export const pullRequestSchema = z.strictObject({
+  os: z.string().max(64),
+  unsigned: z.boolean().default(false),
+});
 export const addRequestSchema = z.strictObject({
   upload: z.uuid(),
   source: z.string().max(512),

@@ -110,8 +110,8 @@ export function createImageRoutes(gate: Gate, images: Images) {
         audited,
       ),
       (context) => {
-        const { os } = context.req.valid("json");
-        return work(context, (report, signal) => images.pull(context.var.actor, os, report, signal));
+        const { os, ...options } = context.req.valid("json");
+        return work(context, (report, signal) => images.pull(context.var.actor, os, options, report, signal));
       },
     )
     .openapi(

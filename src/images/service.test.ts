@@ -1,8 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
-import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { zstdCompressSync, zstdDecompressSync } from "node:zlib";
@@ -19,16 +17,14 @@ const mib = 1024 * 1024;
 let directory: string;
 let store: Store;
 let images: Images;
-let mirror: Server | undefined;
 const quiet = () => {};
 const actor = { principal: anonymous, from: "", requestId: "r1", startedAt: 0 };
-const signal = new AbortController().signal;
 
-function openImages(mirrors: Record<string, string> = {}): Images {
+function openImages(): Images {
   return createImages({
     repository: createImageRepository(store),
-    files: createImageFiles(join(directory, "images")),
-    mirrors,
+    files: createImageFiles(join(directory, "images"), {}),
+    mirrors: {},
     clock: createManualClock(1000),
     audit: createAuditLog(store, createManualClock(1000)),
     logger: silentLogger,
@@ -42,9 +38,6 @@ beforeEach(() => {
 });
 afterEach(async () => {
   await store.close();
-  mirror?.close();
-  mirror?.closeAllConnections();
-  mirror = undefined;
   rmSync(directory, { recursive: true });
 });
 
@@ -148,65 +141,4 @@ test("an upload goes on only from where it is", async () => {
   await expect(images.appendUpload("../../etc/passwd", 0, Buffer.from("x"))).rejects.toThrow(
     "no such upload",
   );
-});
-
-/** A mirror with an installer whose answers break off after `cut` bytes, `breaks` times. */
-async function serveMirror(options: { breaks?: number; tampered?: boolean } = {}) {
-  const files = { linux: Buffer.alloc(200_000, "k"), "initrd.gz": Buffer.alloc(300_000, "i") };
-  const sums = Object.entries(files)
-    .map(([name, bytes]) => `${sha256(bytes)}  ./netboot/debian-installer/amd64/${name}\n`)
-    .join("");
-  let breaks = options.breaks ?? 0;
-  const ranges: (string | undefined)[] = [];
-  const server = createServer((request, response) => {
-    const name = (request.url ?? "").split("/").at(-1) ?? "";
-    if (name === "SHA256SUMS") return response.end(sums);
-    const bytes = Object.entries(files).find(([file]) => file === name)?.[1];
-    if (bytes === undefined) return response.writeHead(404).end();
-    const from = Number(/bytes=(\d+)-/.exec(request.headers.range ?? "")?.[1] ?? 0);
-    ranges.push(request.headers.range);
-    const rest = (options.tampered ? Buffer.alloc(bytes.length, "x") : bytes).subarray(from);
-    response.writeHead(from > 0 ? 206 : 200, { "content-length": rest.length });
-    if (breaks-- <= 0) return response.end(rest);
-    // Half of it, then the cable comes out.
-    return response.write(rest.subarray(0, 50_000), () => setTimeout(() => response.destroy(), 50));
-  });
-  await once(server.listen(0, "127.0.0.1"), "listening");
-  mirror = server;
-  const address = server.address();
-  const port = typeof address === "object" ? address?.port : undefined;
-  images = openImages({ debian: `http://127.0.0.1:${port}/debian` });
-  return { files, ranges };
-}
-
-test("pull proves the installer's files and puts them where they are served", async () => {
-  const { files } = await serveMirror();
-  const image = await images.pull(actor, "debian-12", quiet, signal);
-  expect(image.files.map(({ name }) => name)).toEqual(["initrd.gz", "linux"]);
-  for (const [name, bytes] of Object.entries(files)) {
-    expect(readFileSync(join(directory, "images/installers/debian-12", name))).toEqual(bytes);
-  }
-  await images.verify(actor, "debian-12", quiet);
-  await images.pull(actor, "debian-12", quiet, signal);
-  expect(readdirSync(join(directory, "images/installers"))).toEqual(["debian-12"]);
-});
-
-test("a pull that breaks off goes on from where it was", async () => {
-  const { files, ranges } = await serveMirror({ breaks: 2 });
-  await images.pull(actor, "debian-12", quiet, signal);
-  expect(ranges.filter((range) => range !== undefined).length).toBeGreaterThan(0);
-  expect(readFileSync(join(directory, "images/installers/debian-12/linux"))).toEqual(files.linux);
-});
-
-test("a file the checksums do not speak for is refused and never served", async () => {
-  await serveMirror({ tampered: true });
-  await expect(images.pull(actor, "debian-12", quiet, signal)).rejects.toThrow(
-    "not the file its distribution signed for",
-  );
-  expect(existsSync(join(directory, "images/installers/debian-12"))).toBe(false);
-  expect(images.list()).toEqual([]);
-});
-
-test("without a mirror, a pull says which key names one", async () => {
-  await expect(images.pull(actor, "fedora-42", quiet, signal)).rejects.toThrow("no mirror is set for fedora");
 });

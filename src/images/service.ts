@@ -19,14 +19,20 @@ export interface ImageFiles {
     report: Report,
   ): Promise<Pick<Image, "size" | "sha256" | "rawSize" | "compression">>;
   fetchInstaller(
-    os: string,
-    mirrors: Record<string, string>,
+    request: InstallerRequest,
     report: Report,
     signal: AbortSignal,
   ): Promise<{ files: ImageFile[]; source: string }>;
   hashDisk(name: string, report: Report): Promise<{ sha256: string; size: number }>;
   hashInstaller(os: string, file: string, report: Report): Promise<{ sha256: string; size: number }>;
   remove(kind: Image["kind"], name: string): Promise<void>;
+}
+
+export interface InstallerRequest {
+  os: string;
+  mirrors: Record<string, string>;
+  /** Go on where this host cannot prove its distribution's signature; a bad one is refused all the same. */
+  unsigned: boolean;
 }
 
 export interface Images {
@@ -41,7 +47,13 @@ export interface Images {
   /** Makes an upload an image. @throws `conflict` for a name that is taken, unless `replace`. */
   add(actor: Actor, name: string, wanted: AddImage, report: Report): Promise<Image>;
   /** Fetches a distribution's network installer; again, to refresh it. */
-  pull(actor: Actor, os: string, report: Report, signal: AbortSignal): Promise<Image>;
+  pull(
+    actor: Actor,
+    os: string,
+    options: { unsigned: boolean },
+    report: Report,
+    signal: AbortSignal,
+  ): Promise<Image>;
   /** Reads the files and compares. @throws `failed`, naming the file that is not what it was. */
   verify(actor: Actor, name: string, report: Report): Promise<Image>;
   remove(actor: Actor, name: string): Promise<void>;
@@ -142,9 +154,9 @@ export function createImages({ repository, files, mirrors, clock, audit, logger 
         logger.info("image added", { image: name, size: image.size, source: wanted.source });
         return image;
       }),
-    pull: (actor, os, report, signal) =>
+    pull: (actor, os, { unsigned }, report, signal) =>
       alone(actor, "images:pull", os, async (tell) => {
-        const fetched = await files.fetchInstaller(os, mirrors, report, signal);
+        const fetched = await files.fetchInstaller({ os, mirrors, unsigned }, report, signal);
         const image: Image = {
           name: os,
           kind: "installer",

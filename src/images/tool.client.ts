@@ -6,6 +6,8 @@ export interface ToolOptions {
   cwd?: string;
   env?: Record<string, string>;
   timeoutMs?: number;
+  /** Exit statuses that are no failure; 0 alone when absent. */
+  statuses?: readonly number[];
 }
 
 const defaultTimeoutMs = 5 * 60_000;
@@ -14,7 +16,7 @@ const errorTail = 600;
 /** A user's PATH often lacks the sbin folders, where depmod and mkfs live. */
 const searchPath = () => `${process.env.PATH ?? ""}:/usr/sbin:/sbin:/usr/bin:/bin`;
 
-const findProgram = (name: string): string | null => Bun.which(name, { PATH: searchPath() });
+export const findProgram = (name: string): string | null => Bun.which(name, { PATH: searchPath() });
 
 /**
  * Looks for all of a long work's programs before it begins.
@@ -55,7 +57,8 @@ export async function runTool(command: readonly string[], options: ToolOptions):
   if (child.signalCode !== null) {
     throw new AppError("timeout", `'${name}' was ended by ${child.signalCode}${tailOf(complaint)}`);
   }
-  if (status !== 0) throw new AppError("failed", `'${name}' ended with status ${status}${tailOf(complaint)}`);
+  if (!(options.statuses ?? [0]).includes(status))
+    throw new AppError("failed", `'${name}' ended with status ${status}${tailOf(complaint)}`);
   return output;
 }
 

@@ -129,6 +129,8 @@ export const daemonConfigSchema = z.strictObject({
         .default("UTC"),
       /** Where installers fetch packages, by OS family: `{debian: "http://…/debian", fedora: "http://…"}`. */
       mirrors: z.record(z.string(), z.url()).default({}),
+      /** Whose keys sign a mirror, by distribution; `debian` alone is asked for, and Debian's own are the default. */
+      keyrings: z.record(z.string(), absolutePath).default({}),
     })
     .prefault({}),
   proxmox: proxmox.prefault({}),

@@ -101,7 +101,7 @@ export async function startBastion(
     const mirrors = { ...(hostMirror !== undefined && { debian: hostMirror }), ...config.install.mirrors };
     const images = createImages({
       repository: createImageRepository(store),
-      files: createImageFiles(imageDir),
+      files: createImageFiles(imageDir, config.install.keyrings),
       mirrors,
       clock,
       audit,

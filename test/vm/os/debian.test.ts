@@ -21,7 +21,13 @@ labTest("Debian installs itself by preseed, and boots", { minutes: 240, only: "o
   const standIns = await makeStandIns(lab.directory, "13", "trixie", lab.say);
   const proxy = await startAptProxy(lab, standIns.overlay);
   overridePreseed(lab, `${new URL(proxy.mirror).origin}/${standIns.key}`);
-  const bastion = await startBastion(lab, { install: { mirrors: { debian: proxy.mirror } } });
+  const bastion = await startBastion(lab, {
+    // Drawing menus on a serial console is work for an emulated processor; plain lines are also good to read.
+    install: {
+      mirrors: { debian: proxy.mirror },
+      kernelArgs: "console=tty0 console=ttyS0,115200 DEBIAN_FRONTEND=text",
+    },
+  });
   await bastion.cli(["image", "pull", "debian-13"], 15 * minute);
   const machine = await lab.addMachine({ name: "preseed", firmware: "uefi", disks: [300], memoryMiB: 3072 });
   await machine.powerOn();

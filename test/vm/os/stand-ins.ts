@@ -43,6 +43,13 @@ const modules: Record<string, string[]> = {
   "scsi-modules": ["drivers/block/virtio_blk.ko", "drivers/scsi/virtio_scsi.ko", "drivers/nvme/host/nvme.ko"],
 };
 
+/**
+ * Components that no install of ours uses, left out where nothing depends on them: each takes an emulated
+ * processor seconds to fetch and unpack.
+ */
+const spared =
+  /^(partman-(auto-raid|btrfs|cros|iscsi|jfs|md|xfs)|kickseed-common|depthcharge-tools-installer|(cdrom-core|firewire-core|isofs|jfs|loop|pata|pcmcia-storage|xfs)-modules-.*)$/;
+
 const cache = join(top, "dist/cache/apt");
 const arch = "amd64";
 
@@ -69,6 +76,9 @@ export async function makeStandIns(
   };
   const packages = await list(`binary-${arch}`);
   const components = await list(`debian-installer/binary-${arch}`);
+  for (const [name, stanza] of components) {
+    if (spared.test(name)) components.set(name, stanza.with({ Priority: "optional" }));
+  }
   const deb = async (name: string) => {
     const stanza = packages.get(name);
     const path = stanza && (await fetch(stanza.field("Filename") ?? ""));
