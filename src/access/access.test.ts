@@ -161,7 +161,7 @@ test("the database holds no token that could be used", async () => {
 test("a user holds the roles bound to it and to its groups, and none when it is gone", async () => {
   await directory.createUser(actor, "alice");
   await directory.setBinding(actor, { kind: "user", name: "alice" }, "viewer", true);
-  await directory.setMember(actor, "ops", "alice", true);
+  await directory.setGroup(actor, { name: "ops", members: ["alice"] });
   await directory.setBinding(actor, { kind: "group", name: "ops" }, "operator", true);
   const roles = await directory.rolesOf("user", "alice");
   expect(roles.map((role) => role.name).sort()).toEqual(["operator", "viewer"]);

@@ -42,6 +42,9 @@ export const userView = z.object({
 });
 export const newUser = z.strictObject({ name: subjectName, roles: z.array(subjectName).max(20).default([]) });
 
+export const groupView = z.object({ name: z.string(), members: z.array(z.string()) });
+export const groupMembers = z.strictObject({ members: z.array(subjectName).max(10_000) });
+
 export const roleView = z.object({ name: z.string(), summary: z.string(), grants: z.array(grantSchema) });
 export const newRole = z.strictObject({
   name: subjectName,

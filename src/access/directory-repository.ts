@@ -40,6 +40,11 @@ export async function groupsOf(read: Queries, user: string): Promise<string[]> {
 export const listMembers = (read: Queries) =>
   read.select().from(groupMembers).orderBy(asc(groupMembers.groupName));
 
+export async function membersOf(read: Queries, groupName: string): Promise<string[]> {
+  const rows = await read.select().from(groupMembers).where(eq(groupMembers.groupName, groupName));
+  return rows.map((row) => row.userName);
+}
+
 export async function addMember(tx: Queries, groupName: string, userName: string): Promise<void> {
   await tx.insert(groupMembers).values({ groupName, userName }).onConflictDoNothing();
 }
@@ -52,6 +57,11 @@ export async function removeMember(tx: Queries, groupName: string, userName: str
 
 export const listRoles = (read: Queries): Promise<RoleRow[]> =>
   read.select().from(roles).orderBy(asc(roles.name));
+
+export async function findRole(read: Queries, name: string): Promise<RoleRow | undefined> {
+  const [row] = await read.select().from(roles).where(eq(roles.name, name)).limit(1);
+  return row;
+}
 
 export async function upsertRole(tx: Queries, row: RoleRow): Promise<void> {
   await tx

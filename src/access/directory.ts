@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { Clock } from "../platform/clock.ts";
 import { AppError } from "../platform/errors.ts";
 import { nearest } from "../platform/nearest.ts";
+import { type Precondition, whatever } from "../platform/precondition.ts";
 import type { Queries, Store } from "../store/database.ts";
 import type { AuditLog } from "./audit-log.ts";
 import {
@@ -9,6 +10,7 @@ import {
   bindRole,
   deleteRole,
   deleteUser,
+  findRole,
   findUser,
   groupsOf,
   insertUser,
@@ -16,6 +18,7 @@ import {
   listMembers,
   listRoles,
   listUsers,
+  membersOf,
   removeMember,
   rolesHeld,
   unbindRole,
@@ -47,6 +50,12 @@ export interface UserView {
   roles: string[];
 }
 
+export interface Group {
+  name: string;
+  /** Users, in order. */
+  members: string[];
+}
+
 export interface Subject {
   kind: "user" | "group" | "token";
   name: string;
@@ -61,8 +70,10 @@ export interface Directory {
   /** The user and its roles, or neither. */
   createUser(actor: Actor, name: string, roles?: readonly string[]): Promise<void>;
   deleteUser(actor: Actor, name: string): Promise<void>;
-  setMember(actor: Actor, group: string, user: string, member: boolean): Promise<void>;
-  setRole(actor: Actor, role: Role): Promise<void>;
+  groups(): Promise<Group[]>;
+  /** Makes the group have these members, none: no group. @throws `not-found` for a user that is not there. */
+  setGroup(actor: Actor, group: Group, precondition?: Precondition): Promise<void>;
+  setRole(actor: Actor, role: Role, precondition?: Precondition): Promise<void>;
   deleteRole(actor: Actor, name: string): Promise<void>;
   setBinding(actor: Actor, subject: Subject, role: string, bound: boolean): Promise<void>;
   /** Gives roles within the caller's transaction. @throws `not-found` for one that is not there. */
@@ -150,21 +161,37 @@ export function createDirectory(store: Store, audit: AuditLog, clock: Clock): Di
         if (!(await deleteUser(tx, name))) throw new AppError("not-found", `there is no user '${name}'`);
         await audit.append(tx, actor, { action: "users:delete", resource: `user/${name}` });
       }),
-    setMember: (actor, group, user, member) =>
-      store.transaction(async (tx) => {
-        if ((await findUser(tx, user)) === undefined)
-          throw new AppError("not-found", `there is no user '${user}'`);
-        await (member ? addMember : removeMember)(tx, group, user);
+    async groups() {
+      const groups = new Map<string, string[]>();
+      for (const { groupName, userName } of await listMembers(store.read))
+        groups.set(groupName, [...(groups.get(groupName) ?? []), userName]);
+      return [...groups].map(([name, members]) => ({ name, members: members.sort() }));
+    },
+    async setGroup(actor, { name, members: wanted }, precondition = whatever) {
+      const members = [...new Set(wanted)].sort();
+      await store.transaction(async (tx) => {
+        const before = (await membersOf(tx, name)).sort();
+        precondition(before.length === 0 ? undefined : { name, members: before });
+        for (const user of members.filter((each) => !before.includes(each))) {
+          if ((await findUser(tx, user)) === undefined)
+            throw new AppError("not-found", `there is no user '${user}'`, { hint: "labctl get users" });
+          await addMember(tx, name, user);
+        }
+        for (const user of before.filter((each) => !members.includes(each)))
+          await removeMember(tx, name, user);
         await audit.append(tx, actor, {
-          action: "users:update",
-          resource: `group/${group}`,
-          detail: `${member ? "+" : "-"}${user}`,
+          action: "groups:update",
+          resource: `group/${name}`,
+          detail: members.join(" "),
         });
-      }),
-    async setRole(actor, role) {
+      });
+    },
+    async setRole(actor, role, precondition = whatever) {
       notSeeded(role.name);
       const grants = grantsSchema.parse(role.grants);
       await store.transaction(async (tx) => {
+        const before = await findRole(tx, role.name);
+        precondition(before);
         await upsertRole(tx, { name: role.name, summary: role.summary, grants });
         await audit.append(tx, actor, { action: "roles:update", resource: `role/${role.name}` });
       });

@@ -1,6 +1,8 @@
 import { z } from "@hono/zod-openapi";
+import { etagOf, preconditionOf } from "../http/conditional.ts";
 import { createApi, type Gate, guardedRoute, openRoute } from "../http/gate.ts";
 import { body, json, named, nothing } from "../http/route-parts.ts";
+import { AppError } from "../platform/errors.ts";
 import type { Store } from "../store/database.ts";
 import { authorityView, binding, newRole, newUser, roleView, userView } from "./api.ts";
 import type { Authority } from "./authority.ts";
@@ -57,6 +59,19 @@ export function createGovernanceRoutes({
       },
     )
     .openapi(
+      guardedRoute(gate, "users:read", {
+        method: "get",
+        path: "/api/v1/users/{name}",
+        summary: "One user with its groups and roles",
+        request: named,
+        responses: json(userView, "The user"),
+      }),
+      async (context) => {
+        const { name } = context.req.valid("param");
+        return context.json(found(await directory.users(), name, "user"), 200);
+      },
+    )
+    .openapi(
       guardedRoute(
         gate,
         "users:delete",
@@ -90,6 +105,20 @@ export function createGovernanceRoutes({
         context.json({ items: (await directory.roles()).map((role) => roleView.parse(role)) }, 200),
     )
     .openapi(
+      guardedRoute(gate, "roles:read", {
+        method: "get",
+        path: "/api/v1/roles/{name}",
+        summary: "One role, with the ETag that a change of it is held against",
+        request: named,
+        responses: json(roleView, "The role"),
+      }),
+      async (context) => {
+        const { name } = context.req.valid("param");
+        const role = found(await directory.roles(), name, "role");
+        return context.json(roleView.parse(role), 200, { etag: etagOf(role) });
+      },
+    )
+    .openapi(
       guardedRoute(
         gate,
         "roles:update",
@@ -103,7 +132,7 @@ export function createGovernanceRoutes({
         audited,
       ),
       async (context) => {
-        await directory.setRole(context.var.actor, context.req.valid("json"));
+        await directory.setRole(context.var.actor, context.req.valid("json"), preconditionOf(context));
         return context.body(null, 204);
       },
     )
@@ -222,3 +251,9 @@ export function createGovernanceRoutes({
 }
 
 export type GovernanceRoutes = ReturnType<typeof createGovernanceRoutes>;
+
+function found<Row extends { name: string }>(rows: readonly Row[], name: string, kind: string): Row {
+  const row = rows.find((each) => each.name === name);
+  if (row) return row;
+  throw new AppError("not-found", `there is no ${kind} '${name}'`, { hint: `labctl get ${kind}s` });
+}

@@ -44,6 +44,8 @@ export const enrolRequest = z.strictObject({
   agentVersion: z.string().max(100),
 });
 
+export const serverLabels = z.object({ labels: z.record(z.string(), z.string()) });
+
 export const labelChange = z.strictObject({
   /** A value of null removes the label. */
   labels: z.record(z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9._/-]{0,62}$/), z.string().max(63).nullable()),

@@ -1,11 +1,12 @@
 import { z } from "@hono/zod-openapi";
 import { certified } from "../access/api.ts";
 import { decideAccess, parseSelector, selects } from "../access/service.ts";
+import { etagOf, preconditionOf } from "../http/conditional.ts";
 import { createApi, type Gate, guardedRoute, openRoute } from "../http/gate.ts";
 import { pageFrom, pageOf, pageQuery } from "../http/page.ts";
 import type { RateLimits } from "../http/rate-limits.ts";
 import { json, named, nothing } from "../http/route-parts.ts";
-import { enrolRequest, labelChange, moveRequest, serverDetail, serverView } from "./api.ts";
+import { enrolRequest, labelChange, moveRequest, serverDetail, serverLabels, serverView } from "./api.ts";
 import type { Fleet } from "./service.ts";
 
 /** Hosts: their list, their labels, how they join and leave. */
@@ -82,11 +83,29 @@ export function createFleetRoutes(gate: Gate, fleet: Fleet, limits: RateLimits) 
     .openapi(
       guardedRoute(
         gate,
+        "servers:read",
+        {
+          method: "get",
+          path: "/api/v1/servers/{name}/labels",
+          summary: "A host's labels, with the ETag that a change of them is held against",
+          request: named,
+          responses: json(serverLabels, "The labels"),
+        },
+        one,
+      ),
+      (context) => {
+        const { labels } = fleet.find(context.req.valid("param").name);
+        return context.json({ labels }, 200, { etag: etagOf({ labels }) });
+      },
+    )
+    .openapi(
+      guardedRoute(
+        gate,
         "servers:label",
         {
           method: "patch",
           path: "/api/v1/servers/{name}/labels",
-          summary: "Sets and removes labels",
+          summary: "Sets and removes labels; the others stay",
           request: {
             ...named,
             body: { required: true, content: { "application/json": { schema: labelChange } } },
@@ -101,7 +120,12 @@ export function createFleetRoutes(gate: Gate, fleet: Fleet, limits: RateLimits) 
           Object.entries(labels).map(([key, value]) => [key, value ?? undefined]),
         );
         return context.json(
-          await fleet.setLabels(context.var.actor, context.req.valid("param").name, change),
+          await fleet.setLabels(
+            context.var.actor,
+            context.req.valid("param").name,
+            change,
+            preconditionOf(context),
+          ),
           200,
         );
       },

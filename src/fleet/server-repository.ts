@@ -24,6 +24,11 @@ export async function loadServers(read: Queries): Promise<ServerRecord[]> {
   return rows.map(toRecord);
 }
 
+export async function labelsOf(tx: Queries, name: string): Promise<ServerRecord["labels"] | undefined> {
+  const [row] = await tx.select({ labels: servers.labels }).from(servers).where(eq(servers.name, name));
+  return row && labelsSchema.parse(row.labels);
+}
+
 export async function saveServer(tx: Queries, record: ServerRecord): Promise<void> {
   const { name, ...rest } = record;
   await tx.insert(servers).values(record).onConflictDoUpdate({ target: servers.name, set: rest });

@@ -2,6 +2,7 @@ import type { Actor, AuditLog, Authority, TokenService } from "../access/service
 import { describeChanges } from "../machines/inventory-service.ts";
 import type { Clock } from "../platform/clock.ts";
 import { AppError } from "../platform/errors.ts";
+import { type Precondition, whatever } from "../platform/precondition.ts";
 import type { Store } from "../store/database.ts";
 import { createEnrolment, type Enrolment } from "./enrolment.ts";
 import { createHub, type Hub } from "./hub.ts";
@@ -10,6 +11,7 @@ import type { Health, Vitals } from "./protocol.ts";
 import {
   addHistory,
   type HistoryEntry,
+  labelsOf,
   loadServers,
   readHistory,
   type ServerRecord,
@@ -47,7 +49,12 @@ export interface Fleet extends Enrolment, Moves {
   find(name: string): Server;
   /** What happened to it, newest first. */
   history(name: string): Promise<HistoryEntry[]>;
-  setLabels(actor: Actor, name: string, change: Record<string, string | undefined>): Promise<Server>;
+  setLabels(
+    actor: Actor,
+    name: string,
+    change: Record<string, string | undefined>,
+    precondition?: Precondition,
+  ): Promise<Server>;
   noteConnected(name: string, agentVersion: string, address: string): Promise<void>;
   noteVitals(name: string, vitals: Vitals, clockAhead: number | undefined): void;
   noteHealth(name: string, health: Health): void;
@@ -116,19 +123,24 @@ export async function createFleet(deps: FleetDeps): Promise<Fleet> {
     list: () => [...records.values()].map(view).sort((a, b) => (a.name < b.name ? -1 : 1)),
     find: (name) => view(find(name)),
     history: (name) => readHistory(store.read, find(name).name),
-    async setLabels(actor, name, wanted) {
-      const labels = Object.fromEntries(
-        Object.entries({ ...find(name).labels, ...wanted }).flatMap(([key, value]) =>
-          value === undefined ? [] : [[key, value]],
-        ),
-      );
-      await store.transaction(async (tx) => {
-        await updateServer(tx, name, { labels });
+    async setLabels(actor, name, wanted, precondition = whatever) {
+      find(name);
+      const labels = await store.transaction(async (tx) => {
+        // What is committed, not what is in memory: another change may be on its way there.
+        const before = await labelsOf(tx, name);
+        precondition(before && { labels: before });
+        const after = Object.fromEntries(
+          Object.entries({ ...before, ...wanted }).flatMap(([key, value]) =>
+            value === undefined ? [] : [[key, value]],
+          ),
+        );
+        await updateServer(tx, name, { labels: after });
         await audit.append(tx, actor, {
           action: "servers:label",
           resource: `server/${name}`,
           detail: JSON.stringify(wanted),
         });
+        return after;
       });
       hub.tell(name, { kind: "labels", labels });
       return view(change(name, { labels }));

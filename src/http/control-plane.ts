@@ -5,6 +5,7 @@ import { build } from "../platform/build.ts";
 import { AppError } from "../platform/errors.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { Routes } from "./app.ts";
+import { conditionalGet } from "./conditional.ts";
 import { type ApiEnv, createApi, type Gate } from "./gate.ts";
 import { problemResponse } from "./problem.ts";
 
@@ -32,6 +33,7 @@ export function createControlPlane(
       },
     }),
   );
+  api.use("/api/*", conditionalGet);
   for (const room of rooms) api.route("/", room);
   api.route("/", status);
   api.doc31("/api/v1/openapi.json", {

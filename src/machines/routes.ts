@@ -1,5 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import { decideAccess, parseSelector, selects } from "../access/service.ts";
+import { etagOf, preconditionOf } from "../http/conditional.ts";
 import { createApi, type Gate, guardedRoute } from "../http/gate.ts";
 import { pageFrom, pageQuery } from "../http/page.ts";
 import { body, created, json, nothing, raw } from "../http/route-parts.ts";
@@ -149,6 +150,24 @@ export function createMachineRoutes(gate: Gate, machines: Machines) {
     .openapi(
       guardedRoute(
         gate,
+        "machines:read",
+        {
+          method: "get",
+          path: "/api/v1/machines/{machine}/boot-options",
+          summary: "How this machine is booted, with the ETag that a change of it is held against",
+          request: one,
+          responses: json(bootOptionsSchema, "The options that are set"),
+        },
+        read,
+      ),
+      (context) => {
+        const options = machines.find(context.req.valid("param").machine).bootOptions ?? {};
+        return context.json(options, 200, { etag: etagOf(options) });
+      },
+    )
+    .openapi(
+      guardedRoute(
+        gate,
         "machines:update",
         {
           method: "post",
@@ -161,7 +180,13 @@ export function createMachineRoutes(gate: Gate, machines: Machines) {
       ),
       async (context) => {
         const { mac } = machines.find(context.req.valid("param").machine);
-        const changed = await machines.setBootOptions(context.var.actor, mac, context.req.valid("json"));
+        const options = context.req.valid("json");
+        const changed = await machines.setBootOptions(
+          context.var.actor,
+          mac,
+          options,
+          preconditionOf(context),
+        );
         return context.json(toView(changed), 200);
       },
     )

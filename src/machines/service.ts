@@ -3,6 +3,7 @@ import type { Clock } from "../platform/clock.ts";
 import { AppError } from "../platform/errors.ts";
 import type { Logger } from "../platform/logger.ts";
 import { type Mac, readMac } from "../platform/mac.ts";
+import { type Precondition, whatever } from "../platform/precondition.ts";
 import type { Store } from "../store/database.ts";
 import type { MachineBootOptions } from "./boot-order.ts";
 import { type BootOrders, createBootOrders, type DiscoverySettings } from "./boot-service.ts";
@@ -74,7 +75,12 @@ export interface Machines {
   /** From past installs of the same system, by stage and in `total`. */
   expectationsFor(os: string): Map<string, Expectation>;
   /** Options that are not given stay. */
-  setBootOptions(actor: Actor, mac: Mac, options: MachineBootOptions): Promise<Machine>;
+  setBootOptions(
+    actor: Actor,
+    mac: Mac,
+    options: MachineBootOptions,
+    precondition?: Precondition,
+  ): Promise<Machine>;
   /** Ends every stream of events. */
   close(): void;
 }
@@ -130,10 +136,11 @@ export function createMachines(deps: MachinesDeps): Machines {
     installsOf: (mac) => installsOf(store.read, mac),
     historyOf: (mac) => readHistory(store.read, mac),
     expectationsFor: (os) => expectations(pastInstalls(store.read, os, lookBack)),
-    async setBootOptions(actor, mac, options) {
+    async setBootOptions(actor, mac, options, precondition = whatever) {
       const changed = await store.transaction(async (tx) => {
         const machine = findMachine(tx, mac);
         if (machine === undefined) throw new AppError("not-found", `${mac} is not known`);
+        precondition(machine.bootOptions ?? {});
         const bootOptions = { ...machine.bootOptions, ...options };
         saveBootOptions(tx, mac, bootOptions);
         await audit.append(tx, actor, {

@@ -5,6 +5,7 @@ import { readCaKey } from "../access/ca-key.client.ts";
 import { createDeviceLogins } from "../access/device-login-service.ts";
 import { createDirectory } from "../access/directory.ts";
 import { createGovernanceRoutes } from "../access/governance-routes.ts";
+import { createGroupRoutes } from "../access/group-routes.ts";
 import { createIdentify } from "../access/identity.ts";
 import { createIdentityRoutes } from "../access/identity-routes.ts";
 import { createKeySeal } from "../access/key-seal.ts";
@@ -138,6 +139,7 @@ export async function openLabd(
         gate,
         [
           createAccessRoutes({ gate, store, authority, directory, tokens, audit, limits }),
+          createGroupRoutes(gate, directory),
           createGovernanceRoutes({ gate, store, authority, rotation, directory, sessions }),
           createSessionRoutes({
             sessions,
