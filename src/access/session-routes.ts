@@ -152,6 +152,8 @@ export function createSessionRoutes({ sessions, logins, limits, address }: Sessi
     );
 }
 
+export type SessionRoutes = ReturnType<typeof createSessionRoutes>;
+
 /** Codes are short: nobody gets to try many. @throws `unauthenticated`, `too-many`. */
 export function takeGuess(limits: RateLimits, { principal }: Actor): void {
   if (principal.kind === "anonymous") {

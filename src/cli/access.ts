@@ -1,10 +1,12 @@
 import { z } from "zod";
 import { auditRecord, authorityView, whoami as whoamiSchema } from "../access/api.ts";
+import { pageOf } from "../http/page.ts";
 import { AppError } from "../platform/errors.ts";
+import { at, openEnded, read } from "./client.ts";
 import { defineCommand, defineGroup, outputFlag } from "./define.ts";
 import { removeIdentity } from "./identity.ts";
-import { connect } from "./labd-connection.ts";
 import { type Column, formatTime, print, printRecord, printRecords } from "./output.ts";
+import { defineRemoteCommand } from "./remote.ts";
 import { approve, deny, endSession, sessions } from "./sessions.ts";
 import { outputFormat } from "./settings.ts";
 
@@ -15,13 +17,13 @@ export const logout = defineCommand({
   run: () => removeIdentity(),
 });
 
-export const whoami = defineCommand({
+export const whoami = defineRemoteCommand({
   summary: "who you are to labd",
   example: "labctl whoami",
   args: outputFlag,
-  run: async ({ output }) => {
+  run: async ({ output }, { client }) => {
     printRecord(
-      await connect().get("/api/v1/whoami", whoamiSchema),
+      await read(client.v1.whoami.$get(), whoamiSchema),
       [
         { title: "NAME", value: (row) => row.name },
         { title: "ROLES", value: (row) => row.roles.join(", ") },
@@ -32,13 +34,13 @@ export const whoami = defineCommand({
   },
 });
 
-const canI = defineCommand({
+const canI = defineRemoteCommand({
   summary: "whether you may do something, and why",
   example: "labctl auth can-i servers:exec",
   args: { permission: { type: "positional", required: true, description: "resource:verb" } },
-  run: async ({ permission }) => {
-    const decision = await connect().get(
-      `/api/v1/can-i?permission=${encodeURIComponent(permission)}`,
+  run: async ({ permission }, { client }) => {
+    const decision = await read(
+      client.v1["can-i"].$get({ query: { permission } }),
       z.object({ allowed: z.boolean(), because: z.string() }),
     );
     print(`${decision.allowed ? "yes" : "no"}: ${decision.because}`);
@@ -46,58 +48,58 @@ const canI = defineCommand({
   },
 });
 
-const grant = defineCommand({
+const grant = defineRemoteCommand({
   summary: "give a user, group or token a role",
   example: "labctl auth grant user/alice operator",
   args: {
     subject: { type: "positional", required: true, description: "user/NAME, group/NAME or token/ID" },
     role: { type: "positional", required: true, description: "the role" },
   },
-  run: async ({ subject, role }) => {
-    await connect().send("PUT", "/api/v1/bindings", { ...subjectOf(subject), role });
+  run: async ({ subject, role }, { client }) => {
+    await client.v1.bindings.$put({ json: { ...subjectOf(subject), role } });
     print(`${subject} holds ${role}`);
   },
 });
 
-const withdraw = defineCommand({
+const withdraw = defineRemoteCommand({
   summary: "take a role away",
   example: "labctl auth withdraw user/alice operator",
   args: {
     subject: { type: "positional", required: true, description: "user/NAME, group/NAME or token/ID" },
     role: { type: "positional", required: true, description: "the role" },
   },
-  run: async ({ subject, role }) => {
-    const query = new URLSearchParams({ ...subjectOf(subject), role });
-    await connect().delete(`/api/v1/bindings?${query}`);
+  run: async ({ subject, role }, { client }) => {
+    await client.v1.bindings.$delete({ query: { ...subjectOf(subject), role } });
     print(`${subject} does not hold ${role}`);
   },
 });
 
-function subjectOf(text: string): { kind: string; name: string } {
-  const [kind = "", name = ""] = text.split("/", 2);
-  if (name !== "" && ["user", "group", "token"].includes(kind)) return { kind, name };
+function subjectOf(text: string) {
+  const [word, name = ""] = text.split("/", 2);
+  const kind = (["user", "group", "token"] as const).find((each) => each === word);
+  if (name !== "" && kind !== undefined) return { kind, name };
   throw new AppError("usage", `'${text}' is not a subject`, { hint: "user/NAME, group/NAME or token/ID" });
 }
 
-const addUser = defineCommand({
+const addUser = defineRemoteCommand({
   summary: "a new user",
   example: "labctl auth add-user alice --role operator",
   args: {
     name: { type: "positional", required: true, description: "the user's name" },
     role: { type: "string", description: "a role, as often as wanted" },
   },
-  run: async ({ name }, { many }) => {
-    await connect().send("POST", "/api/v1/users", { name, roles: many("role") });
+  run: async ({ name }, { client, many }) => {
+    await client.v1.users.$post({ json: { name, roles: many("role") } });
     print(`user/${name}; let them in: labctl token create --kind login --user ${name} --expires 1h`);
   },
 });
 
-const removeUser = defineCommand({
+const removeUser = defineRemoteCommand({
   summary: "remove a user and revoke its certificates",
   example: "labctl auth remove-user alice",
   args: { name: { type: "positional", required: true, description: "the user's name" } },
-  run: async ({ name }) => {
-    await connect().delete(`/api/v1/users/${encodeURIComponent(name)}`);
+  run: async ({ name }, { client }) => {
+    await client.v1.users[":name"].$delete(at({ name }));
     print(`user/${name} is removed`);
   },
 });
@@ -129,27 +131,27 @@ const caColumns: Column<z.output<typeof authorityView>>[] = [
   { title: "TOKENS", value: (row) => row.tokens },
 ];
 
-const show = defineCommand({
+const show = defineRemoteCommand({
   summary: "the roots that are trusted, and how many agents, users and tokens still need each",
   example: "labctl ca show",
   args: outputFlag,
-  run: async ({ output }) => {
-    const { items } = await connect().get("/api/v1/ca", z.object({ items: z.array(authorityView) }));
+  run: async ({ output }, { client }) => {
+    const { items } = await read(client.v1.ca.$get(), z.object({ items: z.array(authorityView) }));
     printRecords(items, caColumns, outputFormat(output));
   },
 });
 
-const rotate = defineCommand({
+const rotate = defineRemoteCommand({
   summary: "let a new root sign from now on; the old one stays trusted",
   example: "labctl ca rotate",
   args: {},
-  run: async () => {
-    await connect().send("POST", "/api/v1/ca/rotate", {});
+  run: async (_, { client }) => {
+    await client.v1.ca.rotate.$post();
     print("a new root signs from now on; agents and users move over by themselves: labctl ca show");
   },
 });
 
-const retire = defineCommand({
+const retire = defineRemoteCommand({
   summary: "trust an old root no more; by itself a day after the rotation, once nobody needs it",
   example: "labctl ca retire",
   args: {
@@ -160,22 +162,21 @@ const retire = defineCommand({
     },
     force: { type: "boolean", description: "also cut off those who still need it" },
   },
-  run: async ({ id, force }) => {
+  run: async ({ id, force }, { client }) => {
     if (id !== undefined && !/^\d+$/.test(id))
       throw new AppError("usage", `'${id}' is not the ID of a root`, { hint: "labctl ca show" });
-    await connect().send("POST", "/api/v1/ca/retire", {
-      ...(id !== undefined && { id: Number(id) }),
-      force: force === true,
+    await client.v1.ca.retire.$post({
+      json: { ...(id !== undefined && { id: Number(id) }), force: force === true },
     });
     print("the old root is trusted no more");
   },
 });
 
-const exportRoots = defineCommand({
+const exportRoots = defineRemoteCommand({
   summary: "the trusted roots as PEM",
   example: "labctl ca export > labctl-ca.pem",
   args: {},
-  run: async () => print((await (await connect().stream("/api/v1/ca.pem")).text()).trimEnd()),
+  run: async (_, { client }) => print((await (await client.v1["ca.pem"].$get()).text()).trimEnd()),
 });
 
 export const ca = defineGroup({
@@ -199,7 +200,7 @@ const auditColumns: Column<z.output<typeof auditRecord>>[] = [
   { title: "DETAIL", value: (row) => row.detail },
 ];
 
-const listAudit = defineCommand({
+const listAudit = defineRemoteCommand({
   summary: "what was done, newest first",
   example: "labctl audit list --action 'servers:*' --result refused",
   args: {
@@ -210,25 +211,22 @@ const listAudit = defineCommand({
     limit: { type: "string", default: "100", description: "how many, 1000 at the most" },
     ...outputFlag,
   },
-  run: async ({ actor, action, resource, result, limit, output }) => {
-    const query = new URLSearchParams({ limit });
-    for (const [key, value] of Object.entries({ actor, action, resource, result }))
-      if (value !== undefined) query.set(key, value);
-    const { items } = await connect().get(
-      `/api/v1/audit?${query}`,
-      z.object({ items: z.array(auditRecord) }),
+  run: async ({ actor, action, resource, result, limit, output }, { client }) => {
+    const { items } = await read(
+      client.v1.audit.$get({ query: { actor, action, resource, result, limit } }),
+      pageOf(auditRecord),
     );
     printRecords(items, auditColumns, outputFormat(output));
   },
 });
 
-const verify = defineCommand({
+const verify = defineRemoteCommand({
   summary: "whether the chain of records is whole",
   example: "labctl audit verify",
   args: {},
-  run: async () => {
-    const verdict = await connect().get(
-      "/api/v1/audit/verify",
+  run: async (_, { client }) => {
+    const verdict = await read(
+      client.v1.audit.verify.$get(),
       z.object({ whole: z.boolean(), records: z.number().optional(), because: z.string().optional() }),
     );
     if (!verdict.whole) throw new AppError("failed", `the audit was tampered with: ${verdict.because}`);
@@ -236,12 +234,12 @@ const verify = defineCommand({
   },
 });
 
-const exportAudit = defineCommand({
+const exportAudit = defineRemoteCommand({
   summary: "every record, oldest first, a JSON object a line",
   example: "labctl audit export > audit.jsonl",
   args: {},
-  run: async () => {
-    const { body } = await connect().stream("/api/v1/audit/export");
+  run: async (_, { client }) => {
+    const { body } = await client.v1.audit.export.$get({}, openEnded());
     if (body) for await (const chunk of body) process.stdout.write(chunk);
   },
 });

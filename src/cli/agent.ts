@@ -2,10 +2,11 @@ import type { AgentStatus } from "../agent/status.ts";
 import { describeClockDifference } from "../platform/clock-difference.ts";
 import { AppError, toAppError } from "../platform/errors.ts";
 import { notifySystemd } from "../platform/notify.client.ts";
+import { at } from "./client.ts";
 import { createDaemonLogger } from "./daemon-logger.ts";
 import { defineCommand, defineGroup, outputFlag } from "./define.ts";
-import { connect } from "./labd-connection.ts";
 import { type Column, formatTime, note, print, printRecord } from "./output.ts";
+import { defineRemoteCommand } from "./remote.ts";
 import { outputFormat } from "./settings.ts";
 import { waitForStop } from "./signals.ts";
 
@@ -177,32 +178,31 @@ const serverArgument = {
   name: { type: "positional", required: true, description: "the server's name" },
 } as const;
 
-const revoke = defineCommand({
+const revoke = defineRemoteCommand({
   summary: "take a host's certificates back and cut its connection",
   example: "labctl agent revoke node1 --because stolen",
   args: { ...serverArgument, because: { type: "string", default: "revoked", description: "for the audit" } },
-  run: async ({ name, because }) => {
-    await connect().send("POST", `/api/v1/servers/${encodeURIComponent(name)}/revoke`, { because });
+  run: async ({ name, because }, { client }) => {
+    await client.v1.servers[":name"].revoke.$post({ ...at({ name }), json: { because } });
     print(`server/${name} is revoked`);
   },
 });
 
-const move = defineCommand({
+const move = defineRemoteCommand({
   summary: "send hosts' agents to another address of labd",
   example: "labctl agent move site=b --to labd2.example:8443",
   args: {
     target: { type: "positional", required: true, description: "server/NAME, or a selector such as env=dev" },
     to: { type: "string", required: true, description: "labd's other address", valueHint: "HOST:PORT" },
   },
-  run: async ({ target, to }) => {
+  run: async ({ target, to }, { client }) => {
     const { serverUrl } = await import("../agent/enrolment.client.ts");
     const { resolveServers } = await import("./exec.ts");
     const url = serverUrl(to);
-    const names = await resolveServers(target);
-    const client = connect();
+    const names = await resolveServers(client, target);
     const failures = await Promise.all(
       names.map((name) =>
-        client.send("POST", `/api/v1/servers/${encodeURIComponent(name)}/move`, { to: url }).then(
+        client.v1.servers[":name"].move.$post({ ...at({ name }), json: { to: url } }).then(
           () => void print(`server/${name} goes to ${url}`),
           (error: unknown) => toAppError(error),
         ),
@@ -214,12 +214,12 @@ const move = defineCommand({
   },
 });
 
-const remove = defineCommand({
+const remove = defineRemoteCommand({
   summary: "revoke a host and forget it",
   example: "labctl agent remove node1",
   args: serverArgument,
-  run: async ({ name }) => {
-    await connect().delete(`/api/v1/servers/${encodeURIComponent(name)}`);
+  run: async ({ name }, { client }) => {
+    await client.v1.servers[":name"].$delete(at({ name }));
     print(`server/${name} is removed`);
   },
 });

@@ -1,26 +1,42 @@
+import type { Hono, Schema } from "hono";
+import { hc } from "hono/client";
 import type { z } from "zod";
+import type { AuditRoutes } from "../access/audit-routes.ts";
+import type { GovernanceRoutes } from "../access/governance-routes.ts";
+import type { IdentityRoutes } from "../access/identity-routes.ts";
+import type { AccessRoutes } from "../access/routes.ts";
+import type { SessionRoutes } from "../access/session-routes.ts";
+import type { BootRecordRoutes } from "../boot/routes.ts";
+import type { FleetRoutes } from "../fleet/routes.ts";
+import type { ApiEnv } from "../http/gate.ts";
+import type { OperationsRoutes } from "../http/operations-routes.ts";
 import type { Page } from "../http/page.ts";
+import type { StatusRoutes } from "../http/status-routes.ts";
+import type { ImageRoutes } from "../images/routes.ts";
+import type { MachineRoutes } from "../machines/routes.ts";
 import { AppError, type ErrorCode, errorCodes } from "../platform/errors.ts";
 import { type Identity, keepIdentity } from "./identity.ts";
 import { fetchOnce } from "./repeated-fetch.ts";
 
-/** Talks to a running appliance; every answer is parsed by the schema the server shares. */
+type Of<Room extends Hono<ApiEnv, Schema>> = ReturnType<typeof hc<Room>>;
+/** What can be asked, as the rooms that answer declare it. */
+type Api = Of<MachineRoutes> &
+  Of<BootRecordRoutes> &
+  Of<ImageRoutes> &
+  Of<FleetRoutes> &
+  Of<AccessRoutes> &
+  Of<GovernanceRoutes> &
+  Of<IdentityRoutes> &
+  Of<AuditRoutes> &
+  Of<SessionRoutes> &
+  Of<StatusRoutes> &
+  Of<OperationsRoutes>;
+
+/** Talks to a running appliance. A request that is refused throws the error it was there. */
 export interface Client {
-  get<T>(path: string, schema: z.ZodType<T>): Promise<T>;
-  post<T>(path: string, body: unknown, schema: z.ZodType<T>): Promise<T>;
-  /** A change whose answer says nothing. */
-  send(method: "POST" | "PUT" | "PATCH", path: string, body: unknown): Promise<void>;
-  delete(path: string): Promise<void>;
-  /** An open response whose body is read as it comes, for event streams and downloads. */
-  stream(
-    path: string,
-    options?: {
-      method?: "POST" | "PUT";
-      headers?: Record<string, string>;
-      body?: string | Uint8Array<ArrayBuffer>;
-      signal?: AbortSignal;
-    },
-  ): Promise<Response>;
+  readonly v1: Api["api"]["v1"];
+  readonly logs: Api["api"]["logs"];
+  readonly health: Api["health"];
 }
 
 /** Milliseconds an ordinary answer may take. */
@@ -39,71 +55,75 @@ export function createClient(target: Target): Client {
       : { tls: { ca: target.authoritiesPem, cert: target.certificatePem, key: target.keyPem } };
 
   let looked: Promise<void> | undefined;
-  async function send(path: string, init: RequestInit, timed: boolean): Promise<Response> {
-    const signal = timed ? AbortSignal.timeout(patience) : (init.signal ?? null);
+  async function send(url: string, init: RequestInit): Promise<Response> {
+    const timed = init.signal === undefined;
+    const signal = init.signal ?? AbortSignal.timeout(patience);
     let response: Response;
     try {
       const ask = init.method === "POST" && timed ? fetchOnce : fetch;
-      response = await ask(`${base}${path}`, { ...init, ...options, signal });
+      response = await ask(url, { ...init, ...options, signal });
     } catch (cause) {
       throw unreachable(where, cause);
     }
-    if (!response.ok) throw await refusal(response, path);
+    if (!response.ok) throw await refusal(response, url.slice(base.length));
     if (typeof target !== "string") {
       looked ??= keepIdentity(target, response.headers.get("labctl-authority"));
       await looked;
     }
     return response;
   }
-  const json = (body: unknown, method = "POST"): RequestInit => ({
-    method,
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify(body),
-  });
-  return {
-    get: async (path, schema) => parse(await send(path, {}, true), schema, path),
-    post: async (path, body, schema) => parse(await send(path, json(body), true), schema, path),
-    send: async (method, path, body) => {
-      await send(path, json(body, method), true);
-    },
-    delete: async (path) => {
-      await send(path, { method: "DELETE" }, true);
-    },
-    stream: (path, options = {}) => send(path, options, false),
-  };
+  // checked: the client calls it with the URL it made and with what it puts into a request
+  const api = hc(base, { fetch: send as typeof fetch });
+  // checked: it answers for any path; which there are is what the rooms declare
+  const { api: paths, health } = api as unknown as Api;
+  return { v1: paths.v1, logs: paths.logs, health };
 }
 
-/** Every row of a list, page by page. */
-export async function readList<Row>(
-  client: Client,
-  path: string,
-  schema: z.ZodType<Page<Row>>,
-  query: Record<string, string | undefined> = {},
-): Promise<Row[]> {
-  const rows: Row[] = [];
-  let cursor: string | undefined;
-  do {
-    const wanted = new URLSearchParams({ limit: "1000" });
-    for (const [key, value] of Object.entries({ ...query, cursor }))
-      if (value !== undefined) wanted.set(key, value);
-    const { items, next }: Page<Row> = await client.get(`${path}?${wanted}`, schema);
-    rows.push(...items);
-    cursor = next;
-  } while (cursor !== undefined);
-  return rows;
-}
+/** Values for the names in a route's path. */
+export const at = <Names extends Record<string, string>>(names: Names): { param: Names } => ({
+  // checked: the same keys with other text
+  param: Object.fromEntries(
+    Object.entries(names).map(([key, value]) => [key, encodeURIComponent(value)]),
+  ) as Names,
+});
 
-async function parse<T>(response: Response, schema: z.ZodType<T>, path: string): Promise<T> {
+/** For an answer that is read as it comes: no time-out but the caller's. */
+export const openEnded = (signal = new AbortController().signal) => ({ init: { signal } });
+
+/** The answer, parsed by the schema the server shares. */
+export async function read<Answer>(request: Promise<Answered>, schema: z.ZodType<Answer>): Promise<Answer> {
+  const response = await request;
   const result = schema.safeParse(await response.json());
   if (result.success) return result.data;
   const issue = result.error.issues[0];
   throw new AppError(
     "internal",
-    `${path}: the answer has an unexpected ${issue?.path.join(".") || "shape"}`,
+    `${new URL(response.url).pathname}: the answer has an unexpected ${issue?.path.join(".") || "shape"}`,
     {
       hint: "are client and daemon of the same version? labctl version",
     },
   );
+}
+type Answered = { url: string; json(): Promise<unknown> };
+
+export interface ListPage {
+  query: { limit: string; cursor?: string };
+}
+
+/** Every row of a list, page by page. */
+export async function readList<Row>(
+  list: (page: ListPage) => Promise<Answered>,
+  schema: z.ZodType<Page<Row>>,
+): Promise<Row[]> {
+  const rows: Row[] = [];
+  let cursor: string | undefined;
+  do {
+    const query = { limit: "1000", ...(cursor !== undefined && { cursor }) };
+    const { items, next }: Page<Row> = await read(list({ query }), schema);
+    rows.push(...items);
+    cursor = next;
+  } while (cursor !== undefined);
+  return rows;
 }
 
 /** The server's problem (RFC 9457) as the error it was there. */

@@ -7,7 +7,7 @@ import { debianKeyring, lacksProof } from "../images/archive-signature.client.ts
 import type { DaemonConfig } from "../platform/config.ts";
 import { toAppError } from "../platform/errors.ts";
 import { dataDirectory, ramEnvironment } from "../roles/health-checks.ts";
-import { createClient } from "./client.ts";
+import { createClient, read } from "./client.ts";
 import { defineCommand, outputFlag } from "./define.ts";
 import { playFirmware } from "./doctor-firmware.ts";
 import { type Column, printRecords } from "./output.ts";
@@ -99,7 +99,7 @@ async function examine(path: string): Promise<Finding[]> {
 
 async function isRunning(config: DaemonConfig): Promise<string | undefined> {
   try {
-    const status = await createClient(config.adminSocket).get("/api/v1/status", statusSchema);
+    const status = await read(createClient(config.adminSocket).v1.status.$get(), statusSchema);
     return `version ${status.version}, pid ${status.pid}`;
   } catch {
     return undefined;
@@ -108,7 +108,7 @@ async function isRunning(config: DaemonConfig): Promise<string | undefined> {
 
 /** What the running appliance finds of itself. */
 async function ownFindings({ adminSocket }: DaemonConfig): Promise<Finding[]> {
-  return (await createClient(adminSocket).get("/health/detailed", healthDetail)).findings;
+  return (await read(createClient(adminSocket).health.detailed.$get(), healthDetail)).findings;
 }
 
 function interfaces(config: DaemonConfig): Finding[] {

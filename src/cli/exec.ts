@@ -1,12 +1,13 @@
 import { constants } from "node:os";
-import { z } from "zod";
+import type { z } from "zod";
 import { serverView } from "../fleet/api.ts";
 import { commandSchema } from "../fleet/protocol.ts";
+import { pageOf } from "../http/page.ts";
 import { readDuration } from "../platform/duration.ts";
 import { AppError } from "../platform/errors.ts";
-import { defineCommand } from "./define.ts";
-import { connect, openCommand } from "./labd-connection.ts";
+import { type Client, readList } from "./client.ts";
 import { note, visible } from "./output.ts";
+import { defineRemoteCommand, type Remote } from "./remote.ts";
 import { ownOutput, type RemoteExit, runRemote, writeTo } from "./remote-command.ts";
 
 /** Input sent and not taken by the command, in bytes; then ours waits. */
@@ -14,7 +15,7 @@ const inputWindow = 256 * 1024;
 /** Hosts worked on at once. */
 const parallel = 50;
 
-export const exec = defineCommand({
+export const exec = defineRemoteCommand({
   summary: "run a command on a host, or on all hosts of a label selector",
   example: "labctl exec server/node1 -- uname -a",
   takesRest: true,
@@ -27,7 +28,8 @@ export const exec = defineCommand({
     user: { type: "string", alias: "u", description: "whom to run it as" },
     timeout: { type: "string", description: "end it after, for example 30s", valueHint: "DURATION" },
   },
-  run: async (args, { many, rest }) => {
+  run: async (args, remote) => {
+    const { many, rest } = remote;
     if (rest.length === 0)
       throw new AppError("usage", "the command is missing", { hint: "labctl exec server/NAME -- uname -a" });
     const timeout = args.timeout === undefined ? undefined : readDuration(args.timeout);
@@ -51,15 +53,15 @@ export const exec = defineCommand({
       const issue = command.error.issues[0];
       throw new AppError("usage", `${issue?.path.join(".")}: ${issue?.message}`);
     }
-    const names = await resolveServers(args.target);
+    const names = await resolveServers(remote.client, args.target);
     const [first] = names;
     if (args.target.startsWith("server/") && first !== undefined) {
-      process.exitCode = exitCode(await runOne(first, command.data));
+      process.exitCode = exitCode(await runOne(remote, first, command.data));
       return;
     }
     if (args.tty === true || args.stdin === true)
       throw new AppError("usage", "-t and -i are for one host: server/NAME");
-    process.exitCode = await runMany(names, command.data);
+    process.exitCode = await runMany(remote, names, command.data);
   },
 });
 
@@ -69,26 +71,26 @@ const splitOnce = (text: string): [string, string] => {
 };
 
 /** `server/NAME` is that host; anything else selects by labels. @throws `not-found` when nothing is selected. */
-export async function resolveServers(target: string): Promise<string[]> {
+export async function resolveServers(client: Client, target: string): Promise<string[]> {
   if (target.startsWith("server/")) return [target.slice("server/".length)];
-  const selector = encodeURIComponent(target.replace(/^label\s+/, ""));
-  const { items } = await connect().get(
-    `/api/v1/servers?selector=${selector}`,
-    z.object({ items: z.array(serverView) }),
+  const selector = target.replace(/^label\s+/, "");
+  const servers = await readList(
+    ({ query }) => client.v1.servers.$get({ query: { ...query, selector } }),
+    pageOf(serverView),
   );
-  if (items.length > 0) return items.map((server) => server.name);
+  if (servers.length > 0) return servers.map((server) => server.name);
   throw new AppError("not-found", `no server is selected by '${target}'`, { hint: "labctl get servers" });
 }
 
 type Spec = z.output<typeof commandSchema>;
 
-async function runOne(server: string, spec: Spec): Promise<RemoteExit> {
+async function runOne(remote: Remote, server: string, spec: Spec): Promise<RemoteExit> {
   const raw = spec.terminal !== undefined && process.stdin.isTTY;
   const cleanUp: (() => void)[] = [];
   let untaken = 0;
   try {
     return await runRemote(
-      openCommand(server, "exec"),
+      await remote.open(server, "exec"),
       { kind: "run", spec },
       {
         ...ownOutput,
@@ -128,7 +130,7 @@ async function runOne(server: string, spec: Spec): Promise<RemoteExit> {
 }
 
 /** Whole lines with the host's name before them; the exit code is 0 only when it is everywhere. */
-async function runMany(servers: readonly string[], spec: Spec): Promise<number> {
+async function runMany(remote: Remote, servers: readonly string[], spec: Spec): Promise<number> {
   const width = Math.max(...servers.map((name) => name.length));
   const failures: string[] = [];
   const waiting = [...servers];
@@ -141,7 +143,7 @@ async function runMany(servers: readonly string[], spec: Spec): Promise<number> 
       };
       try {
         const exit = await runRemote(
-          openCommand(server, "exec"),
+          await remote.open(server, "exec"),
           { kind: "run", spec },
           { stdout: lines.stdout.add, stderr: lines.stderr.add },
         );

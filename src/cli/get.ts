@@ -1,26 +1,29 @@
-import { z } from "zod";
+import type { z } from "zod";
 import { roleView, tokenView, userView } from "../access/api.ts";
 import { type ServerView, serverView } from "../fleet/api.ts";
+import { pageOf } from "../http/page.ts";
 import { AppError } from "../platform/errors.ts";
 import { nearest } from "../platform/nearest.ts";
-import { defineCommand, outputFlag } from "./define.ts";
-import { connect } from "./labd-connection.ts";
+import { type Client, type ListPage, readList } from "./client.ts";
+import { outputFlag } from "./define.ts";
 import { type Column, formatAge, formatData, formatTable, formatTime, print } from "./output.ts";
+import { defineRemoteCommand } from "./remote.ts";
 import { outputFormat } from "./settings.ts";
 
 interface Kind {
-  path: (selector: string) => string;
-  /** The rows of the answer, and what a table shows of them. */
-  read: (answer: unknown) => { rows: unknown[]; table: () => string };
+  /** The rows there are, and what a table shows of them. */
+  list: (client: Client, selector: string) => Promise<{ rows: unknown[]; table: () => string }>;
 }
 
-function kind<Row>(path: Kind["path"], schema: z.ZodType<Row>, columns: Column<Row>[]): Kind {
-  const list = z.object({ items: z.array(schema) });
+function kind<Row>(
+  list: (client: Client, page: ListPage, selector: string) => ReturnType<Parameters<typeof readList<Row>>[0]>,
+  schema: z.ZodType<Row>,
+  columns: Column<Row>[],
+): Kind {
   return {
-    path,
-    read: (answer) => {
-      const { items } = list.parse(answer);
-      return { rows: items, table: () => formatTable(items, columns) };
+    list: async (client, selector) => {
+      const rows = await readList((page) => list(client, page, selector), pageOf(schema));
+      return { rows, table: () => formatTable(rows, columns) };
     },
   };
 }
@@ -31,31 +34,35 @@ const labels = (row: ServerView) =>
     .join(",");
 
 const kinds: Record<string, Kind> = {
-  servers: kind((selector) => `/api/v1/servers?selector=${encodeURIComponent(selector)}`, serverView, [
-    { title: "NAME", value: (row) => row.name },
-    { title: "STATE", value: (row) => row.state },
-    {
-      title: "SEEN",
-      value: (row) => (row.seenAt === undefined ? undefined : `${formatAge(Date.now() - row.seenAt)} ago`),
-    },
-    { title: "ADDRESS", value: (row) => row.address },
-    { title: "AGENT", value: (row) => row.agentVersion },
-    { title: "LOAD", value: (row) => row.vitals?.load[0].toFixed(2) },
-    { title: "LABELS", value: labels },
-  ]),
-  tokens: kind(() => "/api/v1/tokens", tokenView, [
+  servers: kind(
+    (client, { query }, selector) => client.v1.servers.$get({ query: { ...query, selector } }),
+    serverView,
+    [
+      { title: "NAME", value: (row) => row.name },
+      { title: "STATE", value: (row) => row.state },
+      {
+        title: "SEEN",
+        value: (row) => (row.seenAt === undefined ? undefined : `${formatAge(Date.now() - row.seenAt)} ago`),
+      },
+      { title: "ADDRESS", value: (row) => row.address },
+      { title: "AGENT", value: (row) => row.agentVersion },
+      { title: "LOAD", value: (row) => row.vitals?.load[0].toFixed(2) },
+      { title: "LABELS", value: labels },
+    ],
+  ),
+  tokens: kind((client, page) => client.v1.tokens.$get(page), tokenView, [
     { title: "ID", value: (row) => row.id },
     { title: "KIND", value: (row) => row.kind },
     { title: "STATE", value: (row) => row.state },
     { title: "EXPIRES", value: (row) => formatTime(row.expiresAt) },
   ]),
-  users: kind(() => "/api/v1/users", userView, [
+  users: kind((client, page) => client.v1.users.$get(page), userView, [
     { title: "NAME", value: (row) => row.name },
     { title: "ROLES", value: (row) => row.roles.join(",") },
     { title: "GROUPS", value: (row) => row.groups.join(",") },
     { title: "CREATED", value: (row) => formatTime(row.createdAt) },
   ]),
-  roles: kind(() => "/api/v1/roles", roleView, [
+  roles: kind((client, page) => client.v1.roles.$get(page), roleView, [
     { title: "NAME", value: (row) => row.name },
     {
       title: "GRANTS",
@@ -66,7 +73,7 @@ const kinds: Record<string, Kind> = {
   ]),
 };
 
-export const get = defineCommand({
+export const get = defineRemoteCommand({
   summary: "list servers, tokens, users or roles",
   example: "labctl get servers --selector env=dev",
   args: {
@@ -75,7 +82,7 @@ export const get = defineCommand({
     watch: { type: "boolean", alias: "w", description: "again every two seconds, until interrupted" },
     ...outputFlag,
   },
-  run: async ({ kind: wanted, selector, watch, output }) => {
+  run: async ({ kind: wanted, selector, watch, output }, { client }) => {
     const found = Object.hasOwn(kinds, wanted) ? kinds[wanted] : undefined;
     if (found === undefined) {
       const close = nearest(wanted, Object.keys(kinds));
@@ -84,9 +91,8 @@ export const get = defineCommand({
       });
     }
     const format = outputFormat(output);
-    const client = connect();
     for (;;) {
-      const { rows, table } = found.read(await client.get(found.path(selector), z.unknown()));
+      const { rows, table } = await found.list(client, selector);
       if (watch === true && process.stdout.isTTY) process.stdout.write("\u001b[2J\u001b[H");
       print(format === "table" ? table() : formatData(rows, format));
       if (watch !== true) return;

@@ -3,16 +3,16 @@ import { join, resolve } from "node:path";
 import { recipeSystems } from "../images/image-recipe.ts";
 import { ramArchitectures } from "../images/ram-contents.ts";
 import { AppError } from "../platform/errors.ts";
-import { defineCommand, outputFlag } from "./define.ts";
+import { outputFlag } from "./define.ts";
 import { imageColumns } from "./image-columns.ts";
 import { addImage, megabytes } from "./image-work.ts";
-import { connect } from "./labd-connection.ts";
 import { note, print, printRecord } from "./output.ts";
+import { defineRemoteCommand } from "./remote.ts";
 import { loadDaemonConfig, outputFormat } from "./settings.ts";
 
 const host = process.arch === "arm64" ? "arm64" : "x86_64";
 
-export const build = defineCommand({
+export const build = defineRemoteCommand({
   summary: "make a disk image, or the RAM environment, from Debian's packages",
   example: "labctl image build debian-12",
   args: {
@@ -33,7 +33,7 @@ export const build = defineCommand({
     replace: { type: "boolean", description: "put it in the place of an image of that name" },
     ...outputFlag,
   },
-  async run({ what, arch, name, mirror, include, to, cache, replace, output }) {
+  async run({ what, arch, name, mirror, include, to, cache, replace, output }, { client }) {
     if (what === "ram") {
       refuse(
         { "--name": name, "--mirror": mirror, "--include": include, "--replace": replace },
@@ -57,7 +57,7 @@ export const build = defineCommand({
         sha256: built.sha256,
         replace: replace === true,
       };
-      printRecord(await addImage(connect(), wanted), imageColumns, outputFormat(output));
+      printRecord(await addImage(client, wanted), imageColumns, outputFormat(output));
     } finally {
       await built.discard();
     }

@@ -9,21 +9,14 @@ import {
   uploadSchema,
 } from "../images/model.ts";
 import { AppError, type ErrorCode, errorCodes } from "../platform/errors.ts";
-import type { Client } from "./client.ts";
+import { at, type Client, openEnded, read } from "./client.ts";
 import { note } from "./output.ts";
 
-/** Asks for long work and shows how it comes along; answers with the image it ended in. */
+/** Shows how long work comes along; answers with the image it ended in. */
 export async function follow(
-  client: Client,
-  method: "POST" | "PUT",
-  path: string,
-  body: unknown,
+  work: Promise<{ body: ReadableStream<Uint8Array<ArrayBuffer>> | null }>,
 ): Promise<Image> {
-  const response = await client.stream(path, {
-    method,
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify(body),
-  });
+  const response = await work;
   const decoder = new TextDecoder();
   let rest = "";
   for await (const chunk of response.body ?? []) {
@@ -66,23 +59,24 @@ export async function addImage(client: Client, { name, file, ...wanted }: AddedF
   });
   try {
     const { size: total } = await source.stat();
-    const { upload } = await client.post("/api/v1/images/uploads", {}, uploadSchema);
+    const { upload } = await read(client.v1.images.uploads.$post(), uploadSchema);
     const buffer = Buffer.allocUnsafe(uploadPieceBytes);
     let told = 0;
     for (let offset = 0; ; ) {
       const { bytesRead } = await source.read(buffer, 0, buffer.length, offset);
       if (bytesRead === 0) break;
-      const response = await client.stream(`/api/v1/images/uploads/${upload}?offset=${offset}`, {
-        method: "POST",
-        body: buffer.subarray(0, bytesRead),
-      });
-      offset = uploadSchema.parse(await response.json()).size;
+      const piece = client.v1.images.uploads[":upload"].$post(
+        { ...at({ upload }), query: { offset } },
+        { init: { body: buffer.subarray(0, bytesRead) } },
+      );
+      offset = (await read(piece, uploadSchema)).size;
       if (offset - told >= total / 10) {
         told = offset;
         note(`handing over: ${megabytes(offset)} of ${megabytes(total)}`);
       }
     }
-    return await follow(client, "PUT", `/api/v1/images/${encodeURIComponent(name)}`, { ...wanted, upload });
+    const json = { ...wanted, upload };
+    return await follow(client.v1.images[":name"].$put({ ...at({ name }), json }, openEnded()));
   } finally {
     await source.close();
   }

@@ -1,26 +1,26 @@
 import { basename } from "node:path";
 import { imageListSchema } from "../images/model.ts";
-import { readList } from "./client.ts";
-import { defineCommand, defineGroup, outputFlag } from "./define.ts";
+import { at, openEnded, readList } from "./client.ts";
+import { defineGroup, outputFlag } from "./define.ts";
 import { imageColumns } from "./image-columns.ts";
 import { addImage, follow } from "./image-work.ts";
-import { connect } from "./labd-connection.ts";
 import { note, printRecord, printRecords } from "./output.ts";
+import { defineRemoteCommand } from "./remote.ts";
 import { outputFormat } from "./settings.ts";
 
 const named = { name: { type: "positional", description: "the image's name", required: true } } as const;
 
-const list = defineCommand({
+const list = defineRemoteCommand({
   summary: "disk images and installers there are",
   example: "labctl image list -o json",
   args: { ...outputFlag },
-  async run({ output }) {
-    const images = await readList(connect(), "/api/v1/images", imageListSchema);
+  async run({ output }, { client }) {
+    const images = await readList((page) => client.v1.images.$get(page), imageListSchema);
     printRecords(images, imageColumns, outputFormat(output));
   },
 });
 
-const pull = defineCommand({
+const pull = defineRemoteCommand({
   summary: "fetch a distribution's network installer",
   example: "labctl image pull debian-12",
   args: {
@@ -32,17 +32,17 @@ const pull = defineCommand({
     },
     ...outputFlag,
   },
-  async run({ os, unsigned, output }) {
-    const body = { os, unsigned: unsigned === true };
+  async run({ os, unsigned, output }, { client }) {
+    const json = { os, unsigned: unsigned === true };
     printRecord(
-      await follow(connect(), "POST", "/api/v1/images/pull", body),
+      await follow(client.v1.images.pull.$post({ json }, openEnded())),
       imageColumns,
       outputFormat(output),
     );
   },
 });
 
-const add = defineCommand({
+const add = defineRemoteCommand({
   summary: "add a disk image: raw, qcow2, or raw in zstd",
   example: "labctl image add web ./web.qcow2",
   args: {
@@ -52,34 +52,34 @@ const add = defineCommand({
     replace: { type: "boolean", description: "put it in the place of an image of that name" },
     ...outputFlag,
   },
-  async run({ name, file, sha256, replace, output }) {
+  async run({ name, file, sha256, replace, output }, { client }) {
     printRecord(
-      await addImage(connect(), { name, file, source: basename(file), sha256, replace: replace === true }),
+      await addImage(client, { name, file, source: basename(file), sha256, replace: replace === true }),
       imageColumns,
       outputFormat(output),
     );
   },
 });
 
-const verify = defineCommand({
+const verify = defineRemoteCommand({
   summary: "read an image and prove its checksum",
   example: "labctl image verify debian-12",
   args: { ...named, ...outputFlag },
-  async run({ name, output }) {
+  async run({ name, output }, { client }) {
     printRecord(
-      await follow(connect(), "POST", `/api/v1/images/${encodeURIComponent(name)}/verify`, {}),
+      await follow(client.v1.images[":name"].verify.$post(at({ name }), openEnded())),
       imageColumns,
       outputFormat(output),
     );
   },
 });
 
-const remove = defineCommand({
+const remove = defineRemoteCommand({
   summary: "remove an image and its files",
   example: "labctl image remove web",
   args: named,
-  async run({ name }) {
-    await connect().delete(`/api/v1/images/${encodeURIComponent(name)}`);
+  async run({ name }, { client }) {
+    await client.v1.images[":name"].$delete(at({ name }));
     note(`removed ${name}`);
   },
 });

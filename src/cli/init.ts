@@ -2,7 +2,7 @@ import { type HealthDetail, healthDetail } from "../http/health.ts";
 import { type Status, statusSchema } from "../http/status-routes.ts";
 import { AppError } from "../platform/errors.ts";
 import { createAppliance } from "./appliance.ts";
-import { createClient } from "./client.ts";
+import { createClient, read } from "./client.ts";
 import { defineCommand, defineGroup, outputFlag } from "./define.ts";
 import { formatAge, note, print, printRecord } from "./output.ts";
 import { daemonConfigPath, loadDaemonConfig, outputFormat } from "./settings.ts";
@@ -31,7 +31,7 @@ const start = defineCommand({
     for (let attempt = 0; attempt < 100; attempt++) {
       const answer = await ask(settings.adminSocket);
       if (answer !== undefined) {
-        const status = await client.get("/api/v1/status", statusSchema);
+        const status = await read(client.v1.status.$get(), statusSchema);
         print(`labctl ${status.version} is up (pid ${status.pid})`);
         for (const { service, address } of status.listeners) print(`  ${service.padEnd(10)} ${address}`);
         return;
@@ -89,8 +89,8 @@ const status = defineCommand({
 async function ask(socket: string): Promise<(Status & { health: HealthDetail }) | undefined> {
   const client = createClient(socket);
   try {
-    const status = await client.get("/api/v1/status", statusSchema);
-    return { ...status, health: await client.get("/health/detailed", healthDetail) };
+    const status = await read(client.v1.status.$get(), statusSchema);
+    return { ...status, health: await read(client.health.detailed.$get(), healthDetail) };
   } catch (error) {
     if (error instanceof AppError && error.code === "unavailable") return undefined;
     throw error;

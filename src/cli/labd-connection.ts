@@ -1,23 +1,33 @@
-import { WebSocket } from "ws-node";
-import { type Client, createClient, type Target } from "./client.ts";
+import type { WebSocket } from "ws-node";
+import { AppError } from "../platform/errors.ts";
+import type { Target } from "./client.ts";
 import { keepIdentity, readIdentity } from "./identity.ts";
 import { loadClientConfig, loadDaemonConfig } from "./settings.ts";
 
 /**
- * Whom commands talk to: the socket `LABCTL_SOCKET` names, else the labd this user logged in to, else whatever runs on
- * this host.
+ * Whom a command asks: the labd `--server` names, or `local` for whatever runs on this host; without it the socket
+ * `LABCTL_SOCKET` names, else the labd this user logged in to, else whatever runs on this host.
+ * @throws `unauthenticated` for a labd this user has not logged in to.
  */
-export function currentTarget(): Target {
-  const { LABCTL_SOCKET: named } = process.env;
-  if (named !== undefined) return named;
-  return readIdentity() ?? loadClientConfig().socket ?? loadDaemonConfig().adminSocket;
+export function targetOf(server: string | undefined): Target {
+  const { LABCTL_SOCKET: socket } = process.env;
+  const local = () => socket ?? loadClientConfig().socket ?? loadDaemonConfig().adminSocket;
+  if (server === "local") return local();
+  const identity = readIdentity();
+  if (server === undefined) return socket ?? identity ?? local();
+  if (
+    identity !== undefined &&
+    new URL(identity.server).host === new URL(`https://${server.replace(/^https:\/\//, "")}`).host
+  )
+    return identity;
+  throw new AppError("unauthenticated", `you have not logged in to ${server}`, {
+    hint: `labctl login ${server}`,
+  });
 }
 
-export const connect = (): Client => createClient(currentTarget());
-
 /** A WebSocket to labd for one command. */
-export function openCommand(server: string, kind: "exec" | "logs"): WebSocket {
-  const target = currentTarget();
+export async function openCommand(target: Target, server: string, kind: "exec" | "logs"): Promise<WebSocket> {
+  const { WebSocket } = await import("ws-node");
   const path = `/api/v1/servers/${encodeURIComponent(server)}/${kind}`;
   if (typeof target === "string") return new WebSocket(`ws+unix://${target}:${path}`);
   const socket = new WebSocket(`${target.server.replace(/^https/, "wss")}${path}`, {

@@ -1,16 +1,17 @@
 import { serverView } from "../fleet/api.ts";
 import { AppError } from "../platform/errors.ts";
-import { defineCommand, outputFlag } from "./define.ts";
-import { connect } from "./labd-connection.ts";
+import { at, read } from "./client.ts";
+import { outputFlag } from "./define.ts";
 import { formatAge, formatData, formatTime, print, printRecord } from "./output.ts";
+import { defineRemoteCommand } from "./remote.ts";
 import { outputFormat } from "./settings.ts";
 
 function serverIn(target: string): string {
-  if (target.startsWith("server/")) return encodeURIComponent(target.slice("server/".length));
+  if (target.startsWith("server/")) return target.slice("server/".length);
   throw new AppError("usage", `'${target}' is not a host`, { hint: "server/NAME; labctl get servers" });
 }
 
-export const label = defineCommand({
+export const label = defineRemoteCommand({
   summary: "set and remove labels of a host",
   example: "labctl label server/node1 env=dev old-",
   args: {
@@ -21,7 +22,7 @@ export const label = defineCommand({
       description: "KEY=VALUE to set, KEY- to remove, commas between",
     },
   },
-  run: async ({ target, change }) => {
+  run: async ({ target, change }, { client }) => {
     const { parseLabelChange } = await import("../access/selector.ts");
     const labels = Object.fromEntries(
       change
@@ -29,17 +30,17 @@ export const label = defineCommand({
         .map(parseLabelChange)
         .map(({ key, value }) => [key, value ?? null]),
     );
-    await connect().send("PATCH", `/api/v1/servers/${serverIn(target)}/labels`, { labels });
+    await client.v1.servers[":name"].labels.$patch({ ...at({ name: serverIn(target) }), json: { labels } });
     print(`${target} is labelled`);
   },
 });
 
-export const describe = defineCommand({
+export const describe = defineRemoteCommand({
   summary: "everything known of one host",
   example: "labctl describe server/node1",
   args: { target: { type: "positional", required: true, description: "server/NAME" }, ...outputFlag },
-  run: async ({ target, output }) => {
-    const server = await connect().get(`/api/v1/servers/${serverIn(target)}`, serverView);
+  run: async ({ target, output }, { client }) => {
+    const server = await read(client.v1.servers[":name"].$get(at({ name: serverIn(target) })), serverView);
     const format = outputFormat(output);
     printRecord(
       server,

@@ -1,10 +1,9 @@
 import { logQuerySchema } from "../fleet/protocol.ts";
 import { AppError } from "../platform/errors.ts";
-import { defineCommand } from "./define.ts";
-import { openCommand } from "./labd-connection.ts";
+import { defineRemoteCommand } from "./remote.ts";
 import { ownOutput, runRemote } from "./remote-command.ts";
 
-export const logs = defineCommand({
+export const logs = defineRemoteCommand({
   summary: "log lines of a host: its journal, a unit, or a file",
   example: "labctl logs server/node1 --unit ssh -f",
   args: {
@@ -15,7 +14,7 @@ export const logs = defineCommand({
     since: { type: "string", description: "from this time on, for example -1h" },
     lines: { type: "string", alias: "n", default: "100", description: "how many lines to begin with" },
   },
-  run: async (args) => {
+  run: async (args, { open }) => {
     if (!args.target.startsWith("server/")) {
       throw new AppError("usage", `'${args.target}' is not a host`, {
         hint: "labctl logs server/NAME; installs: labctl provision logs",
@@ -33,7 +32,7 @@ export const logs = defineCommand({
       throw new AppError("usage", `${issue?.path.at(-1)?.toString() ?? "the query"}: ${issue?.message}`);
     }
     const exit = await runRemote(
-      openCommand(args.target.slice("server/".length), "logs"),
+      await open(args.target.slice("server/".length), "logs"),
       { kind: "read-logs", query: query.data },
       ownOutput,
       (send) => process.once("SIGINT", () => send({ kind: "signal", signal: "SIGINT" })),

@@ -1,13 +1,12 @@
 import { hostOperationSchema } from "../fleet/protocol.ts";
 import { AppError } from "../platform/errors.ts";
 import { nearest } from "../platform/nearest.ts";
-import { defineCommand } from "./define.ts";
-import { openCommand } from "./labd-connection.ts";
+import { defineRemoteCommand } from "./remote.ts";
 import { ownOutput, runRemote } from "./remote-command.ts";
 
 const names = hostOperationSchema.options.map((option) => option.shape.name.value);
 
-export const operate = defineCommand({
+export const operate = defineRemoteCommand({
   summary: "one of the few things an agent does as root on a host",
   example: "labctl operate server/node1 boot-from-network",
   args: {
@@ -17,7 +16,7 @@ export const operate = defineCommand({
     vmid: { type: "string", description: "allow-lxc-keyctl: the container, on its Proxmox node" },
     uuid: { type: "string", description: "mount-by-uuid: the file system" },
   },
-  run: async ({ target, operation: name, device, vmid, uuid }) => {
+  run: async ({ target, operation: name, device, vmid, uuid }, { open }) => {
     if (!target.startsWith("server/"))
       throw new AppError("usage", `'${target}' is not a host`, { hint: "server/NAME" });
     const operation = hostOperationSchema.safeParse({ name, device, vmid, uuid });
@@ -34,7 +33,7 @@ export const operate = defineCommand({
       );
     }
     const exit = await runRemote(
-      openCommand(target.slice("server/".length), "exec"),
+      await open(target.slice("server/".length), "exec"),
       { kind: "operate", operation: operation.data },
       ownOutput,
     );

@@ -1,7 +1,6 @@
 import { z } from "zod";
-import type { Client } from "./client.ts";
+import { at, type Client, read } from "./client.ts";
 import { formatData, formatTime, type OutputFormat, print, visible } from "./output.ts";
-import { machinePath } from "./provision-list.ts";
 
 /** Of `GET /api/v1/machines/:mac/boot`, what is printed for people; the rest goes out as it came. */
 const bootRecordSchema = z.looseObject({
@@ -17,7 +16,7 @@ const bootRecordSchema = z.looseObject({
 
 /** Prints a machine's boot record, the oldest boot first, so that the newest verdict ends the page. */
 export async function showBoot(client: Client, mac: string, format: OutputFormat): Promise<void> {
-  const record = await client.get(`${machinePath(mac)}/boot`, bootRecordSchema);
+  const record = await read(client.v1.machines[":machine"].boot.$get(at({ machine: mac })), bootRecordSchema);
   if (format !== "table") {
     print(formatData(record, format));
     return;

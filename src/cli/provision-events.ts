@@ -1,5 +1,5 @@
 import { toAppError } from "../platform/errors.ts";
-import type { Client } from "./client.ts";
+import { at, type Client, openEnded } from "./client.ts";
 import { note } from "./output.ts";
 
 export interface StreamEvent {
@@ -16,7 +16,7 @@ const reconnectMs = 2000;
  */
 export async function* followEvents(
   client: Client,
-  path: string,
+  wanted: { machine: string; lines?: "true" | "false" },
   signal: AbortSignal,
 ): AsyncGenerator<StreamEvent> {
   let last: string | undefined;
@@ -25,7 +25,10 @@ export async function* followEvents(
   while (!signal.aborted) {
     try {
       const headers: Record<string, string> = last === undefined ? {} : { "last-event-id": last };
-      const response = await client.stream(path, { headers, signal });
+      const response = await client.logs[":machine"].follow.$get(
+        { ...at({ machine: wanted.machine }), query: { lines: wanted.lines } },
+        { headers, ...openEnded(signal) },
+      );
       if (told) note("connected again");
       connected = true;
       told = false;
@@ -46,7 +49,9 @@ export async function* followEvents(
 }
 
 /** Server-sent events as this product writes them: one `data:` line each. */
-async function* parseEvents(response: Response): AsyncGenerator<StreamEvent & { id: string | undefined }> {
+async function* parseEvents(response: {
+  body: ReadableStream<Uint8Array<ArrayBuffer>> | null;
+}): AsyncGenerator<StreamEvent & { id: string | undefined }> {
   if (response.body === null) return;
   let rest = "";
   for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {

@@ -1,13 +1,14 @@
 import { existsSync, readFileSync } from "node:fs";
 import { machineSchema } from "../machines/api.ts";
 import { AppError } from "../platform/errors.ts";
-import { defineCommand, outputFlag } from "./define.ts";
-import { connect } from "./labd-connection.ts";
+import { at, read } from "./client.ts";
+import { outputFlag } from "./define.ts";
 import { print, printRecord } from "./output.ts";
-import { machineArgument, machinePath } from "./provision-list.ts";
+import { machineArgument } from "./provision-list.ts";
+import { defineRemoteCommand } from "./remote.ts";
 import { outputFormat, readYaml } from "./settings.ts";
 
-export const install = defineCommand({
+export const install = defineRemoteCommand({
   summary: "queue an install; the machine's next network boot starts it",
   example:
     "labctl provision install 52:54:00:12:34:56 node1 --role worker --os debian-12 --disk largest --ssh-key ~/.ssh/id_ed25519.pub",
@@ -36,7 +37,7 @@ export const install = defineCommand({
     wait: { type: "boolean", description: "then wait for it to end" },
     ...outputFlag,
   },
-  run: async (flags, { many }) => {
+  run: async (flags, { client, many }) => {
     const keys = many("ssh-key").map(readKey);
     const users = many("user").map((name) => ({ name }));
     const spec = {
@@ -63,9 +64,11 @@ export const install = defineCommand({
         hint: "for example: --os debian-12 or --os image:NAME",
       });
     }
-    const client = connect();
-    const body = { spec, replace: flags.replace === true };
-    const queued = await client.post(`${machinePath(flags.machine)}/install`, body, machineSchema);
+    const json = { spec: { ...spec, os: spec.os }, replace: flags.replace === true };
+    const queued = await read(
+      client.v1.machines[":machine"].install.$post({ ...at({ machine: flags.machine }), json }),
+      machineSchema,
+    );
     const format = outputFormat(flags.output);
     if (format !== "table") printRecord(queued, [], format);
     else print(`${queued.name} (${queued.mac}) is queued: its next network boot installs ${spec.os}`);

@@ -1,12 +1,10 @@
 import { type MachineView, machineListSchema } from "../machines/api.ts";
 import { formatDisk, formatMemory } from "../platform/size.ts";
 import { readList } from "./client.ts";
-import { defineCommand, outputFlag } from "./define.ts";
-import { connect } from "./labd-connection.ts";
+import { outputFlag } from "./define.ts";
 import { type Column, formatAge, note, printRecords } from "./output.ts";
+import { defineRemoteCommand } from "./remote.ts";
 import { outputFormat } from "./settings.ts";
-
-export const machinePath = (machine: string) => `/api/v1/machines/${encodeURIComponent(machine)}`;
 
 export const machineArgument = {
   type: "positional",
@@ -33,7 +31,7 @@ const columns: Column<MachineView>[] = [
   },
 ];
 
-export const list = defineCommand({
+export const list = defineRemoteCommand({
   summary: "the machines, with their state",
   example: "labctl provision list --state discovered -o json",
   args: {
@@ -44,9 +42,12 @@ export const list = defineCommand({
     },
     ...outputFlag,
   },
-  run: async ({ state, output }) => {
+  run: async ({ state, output }, { client }) => {
     const format = outputFormat(output);
-    const machines = await readList(connect(), "/api/v1/machines", machineListSchema, { state });
+    const machines = await readList(
+      ({ query }) => client.v1.machines.$get({ query: { ...query, state } }),
+      machineListSchema,
+    );
     printRecords(machines, columns, format);
     if (machines.length === 0 && format === "table") {
       note("no machine yet: switch one on with network boot first; labctl doctor checks this side");

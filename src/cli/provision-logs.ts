@@ -1,17 +1,18 @@
 import type { z } from "zod";
 import { logEventSchema, machineLogsSchema, stageEventSchema } from "../machines/api.ts";
 import { AppError } from "../platform/errors.ts";
-import { defineCommand, outputFlag } from "./define.ts";
-import { connect } from "./labd-connection.ts";
+import { at, read } from "./client.ts";
+import { outputFlag } from "./define.ts";
 import { formatData, note, print, visible } from "./output.ts";
 import { followEvents } from "./provision-events.ts";
 import { machineArgument } from "./provision-list.ts";
+import { defineRemoteCommand } from "./remote.ts";
 import { outputFormat } from "./settings.ts";
 
 type LogLine = z.output<typeof logEventSchema>;
 type StageEvent = z.output<typeof stageEventSchema>;
 
-export const logs = defineCommand({
+export const logs = defineRemoteCommand({
   summary: "the log of a machine's install, the last 2,000 lines; -f follows it",
   example: "labctl provision logs node1 -f",
   args: {
@@ -20,13 +21,12 @@ export const logs = defineCommand({
     tail: { type: "string", alias: "n", description: "only the last lines", valueHint: "LINES" },
     ...outputFlag,
   },
-  run: async ({ machine, follow, tail, output }) => {
+  run: async ({ machine, follow, tail, output }, { client }) => {
     const format = outputFormat(output);
-    const path = `/api/logs/${encodeURIComponent(machine)}`;
-    const client = connect();
+    const log = () => read(client.logs[":machine"].$get(at({ machine })), machineLogsSchema);
     const count = readCount(tail);
     if (follow !== true) {
-      const answer = await client.get(path, machineLogsSchema);
+      const answer = await log();
       const lines = count === undefined ? answer.log_lines : answer.log_lines.slice(-count);
       if (format !== "table") print(formatData({ ...answer, log_lines: lines }, format));
       else printLog({ ...answer, log_lines: lines });
@@ -34,13 +34,13 @@ export const logs = defineCommand({
     }
     let skip = 0;
     if (count !== undefined) {
-      skip = Math.max(0, (await client.get(path, machineLogsSchema)).log_lines.length - count);
+      skip = Math.max(0, (await log()).log_lines.length - count);
     }
     const abort = new AbortController();
     process.once("SIGINT", () => abort.abort());
     // `labctl provision logs -f … | head` closes our stdout.
     process.stdout.once("error", () => abort.abort());
-    for await (const { event, data } of followEvents(client, `${path}/follow`, abort.signal)) {
+    for await (const { event, data } of followEvents(client, { machine }, abort.signal)) {
       if (event === "log" && skip > 0) {
         skip--;
         continue;

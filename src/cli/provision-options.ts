@@ -1,12 +1,13 @@
 import { machineSchema } from "../machines/api.ts";
 import { localBootMethods } from "../machines/boot-order.ts";
-import { defineCommand, outputFlag } from "./define.ts";
-import { connect } from "./labd-connection.ts";
+import { at, read } from "./client.ts";
+import { outputFlag } from "./define.ts";
 import { printRecord } from "./output.ts";
-import { machineArgument, machinePath } from "./provision-list.ts";
+import { machineArgument } from "./provision-list.ts";
+import { defineRemoteCommand } from "./remote.ts";
 import { outputFormat } from "./settings.ts";
 
-export const options = defineCommand({
+export const options = defineRemoteCommand({
   summary: "what one machine's firmware needs; without flags, what is set",
   example: "labctl provision options node1 --uefi grub --local-boot exit",
   args: {
@@ -33,7 +34,7 @@ export const options = defineCommand({
     "kernel-args": { type: "string", description: "added to the kernel arguments of all it boots" },
     ...outputFlag,
   },
-  run: async (flags) => {
+  run: async (flags, { client }) => {
     const wanted = {
       uefi: flags.uefi,
       localBoot: flags["local-boot"],
@@ -42,9 +43,11 @@ export const options = defineCommand({
       kernelArgs: flags["kernel-args"],
     };
     const changes = Object.fromEntries(Object.entries(wanted).filter(([, value]) => value !== undefined));
-    const machine = await connect().post(
-      `${machinePath(flags.machine)}/boot-options`,
-      changes,
+    const machine = await read(
+      client.v1.machines[":machine"]["boot-options"].$post({
+        ...at({ machine: flags.machine }),
+        json: changes,
+      }),
       machineSchema,
     );
     const set = machine.bootOptions ?? {};

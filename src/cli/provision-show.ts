@@ -3,10 +3,11 @@ import { describeExpectation } from "../machines/expectation.ts";
 import { formatDuration } from "../platform/duration.ts";
 import { readMac } from "../platform/mac.ts";
 import { formatDisk, formatMemory } from "../platform/size.ts";
-import { defineCommand, outputFlag } from "./define.ts";
-import { connect } from "./labd-connection.ts";
+import { at, read } from "./client.ts";
+import { outputFlag } from "./define.ts";
 import { type Column, formatTable, formatTime, print, printRecord, visible } from "./output.ts";
-import { machineArgument, machinePath, stateDetail } from "./provision-list.ts";
+import { machineArgument, stateDetail } from "./provision-list.ts";
+import { defineRemoteCommand } from "./remote.ts";
 import { outputFormat } from "./settings.ts";
 
 const fields: Column<MachineDetail>[] = [
@@ -46,7 +47,7 @@ const fields: Column<MachineDetail>[] = [
   },
 ];
 
-export const show = defineCommand({
+export const show = defineRemoteCommand({
   summary: "one machine: hardware, install stages, history",
   example: "labctl provision show node1 --boot",
   args: {
@@ -54,17 +55,17 @@ export const show = defineCommand({
     boot: { type: "boolean", description: "its boot record: every step from power-on, and a verdict" },
     ...outputFlag,
   },
-  run: async ({ machine, boot, output }) => {
-    const client = connect();
+  run: async ({ machine, boot, output }, { client }) => {
+    const known = () => read(client.v1.machines[":machine"].$get(at({ machine })), machineDetailSchema);
     const format = outputFormat(output);
     if (boot === true) {
       const { showBoot } = await import("./provision-boot.ts");
       // A machine that has not come as far as discovery has a record too, under its MAC.
-      const mac = readMac(machine) ?? (await client.get(machinePath(machine), machineDetailSchema)).mac;
+      const mac = readMac(machine) ?? (await known()).mac;
       await showBoot(client, mac, format);
       return;
     }
-    const detail = await client.get(machinePath(machine), machineDetailSchema);
+    const detail = await known();
     printRecord(detail, fields, format);
     if (format !== "table") return;
     section("STAGES", detail.stages, [

@@ -7,14 +7,13 @@ import {
 import { describeExpectation } from "../machines/expectation.ts";
 import { formatDuration, readDuration } from "../platform/duration.ts";
 import { AppError } from "../platform/errors.ts";
-import type { Client } from "./client.ts";
-import { defineCommand } from "./define.ts";
-import { connect } from "./labd-connection.ts";
+import { at, type Client, read } from "./client.ts";
 import { note, print, visible } from "./output.ts";
 import { followEvents } from "./provision-events.ts";
-import { machineArgument, machinePath } from "./provision-list.ts";
+import { machineArgument } from "./provision-list.ts";
+import { defineRemoteCommand } from "./remote.ts";
 
-export const wait = defineCommand({
+export const wait = defineRemoteCommand({
   summary: "wait for an install to end, showing how it goes; not 0 when it failed or stalled",
   example: "labctl provision wait node1 --timeout 1h",
   args: {
@@ -26,18 +25,20 @@ export const wait = defineCommand({
     },
     timeout: { type: "string", description: "give up after this long, such as 90m", valueHint: "DURATION" },
   },
-  run: async ({ machine, for: goal, timeout }) => {
+  run: async ({ machine, for: goal, timeout }, { client }) => {
     const ms = timeout === undefined ? undefined : readDuration(timeout);
     if (timeout !== undefined && ms === undefined) {
       throw new AppError("usage", `--timeout '${timeout}' is not a duration`, {
         hint: "such as 30s, 90m or 2h",
       });
     }
-    const client = connect();
     if (goal === "discovered") await waitForDiscovery(client, machine, ms);
     else await waitForInstall(client, machine, ms);
   },
 });
+
+const detailOf = (client: Client, machine: string) =>
+  read(client.v1.machines[":machine"].$get(at({ machine })), machineDetailSchema);
 
 const tookTooLong = (machine: string) =>
   new AppError("timeout", `${machine}: still not there when time was up`);
@@ -50,7 +51,7 @@ async function waitForDiscovery(
   const end = timeoutMs === undefined ? Number.POSITIVE_INFINITY : Date.now() + timeoutMs;
   for (;;) {
     try {
-      const { mac, summary } = await client.get(machinePath(machine), machineDetailSchema);
+      const { mac, summary } = await detailOf(client, machine);
       // A machine may be queued before anybody has seen it.
       if (summary !== undefined) {
         print(`${mac} is discovered: ${visible(summary.product ?? "an unnamed product")}`);
@@ -70,7 +71,7 @@ export async function waitForInstall(
   machine: string,
   timeoutMs: number | undefined,
 ): Promise<void> {
-  const before = await client.get(machinePath(machine), machineDetailSchema);
+  const before = await detailOf(client, machine);
   if (before.state === "discovered") {
     throw new AppError("conflict", `${machine}: nothing is queued, so nothing will be installed`, {
       hint: `labctl provision install ${before.mac} NAME --os …`,
@@ -81,8 +82,8 @@ export async function waitForInstall(
   const timer = timeoutMs === undefined ? undefined : setTimeout(() => abort.abort(), timeoutMs);
   const progress = createProgress(before, process.stderr.isTTY);
   try {
-    const path = `/api/logs/${encodeURIComponent(before.mac)}/follow?lines=false`;
-    for await (const { event, data } of followEvents(client, path, abort.signal)) {
+    const wanted = { machine: before.mac, lines: "false" } as const;
+    for await (const { event, data } of followEvents(client, wanted, abort.signal)) {
       if (event === "stage") progress.stage(stageEventSchema.parse(data));
       if (event !== "state") continue;
       const { state, stage, reason, installId } = stateEventSchema.parse(data);

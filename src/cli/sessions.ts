@@ -1,8 +1,9 @@
 import { z } from "zod";
 import { deviceRequest, sessionView } from "../access/api.ts";
-import { defineCommand, outputFlag } from "./define.ts";
-import { connect } from "./labd-connection.ts";
+import { at, read } from "./client.ts";
+import { outputFlag } from "./define.ts";
 import { type Column, formatTime, note, print, printRecords } from "./output.ts";
+import { defineRemoteCommand } from "./remote.ts";
 import { outputFormat } from "./settings.ts";
 
 const columns: Column<z.output<typeof sessionView>>[] = [
@@ -15,42 +16,41 @@ const columns: Column<z.output<typeof sessionView>>[] = [
   { title: "BROWSER", value: (row) => row.browser },
 ];
 
-export const sessions = defineCommand({
+export const sessions = defineRemoteCommand({
   summary: "who is logged in to the web pages; your own sessions, or all for an administrator",
   example: "labctl auth sessions",
   args: outputFlag,
-  run: async ({ output }) => {
-    const { items } = await connect().get("/api/v1/sessions", z.object({ items: z.array(sessionView) }));
+  run: async ({ output }, { client }) => {
+    const { items } = await read(client.v1.sessions.$get(), z.object({ items: z.array(sessionView) }));
     printRecords(items, columns, outputFormat(output));
   },
 });
 
-export const endSession = defineCommand({
+export const endSession = defineRemoteCommand({
   summary: "end a session of the web pages, at once",
   example: "labctl auth end-session 3fa94c01be",
   args: { id: { type: "positional", required: true, description: "from labctl auth sessions" } },
-  run: async ({ id }) => {
-    await connect().delete(`/api/v1/sessions/${encodeURIComponent(id)}`);
+  run: async ({ id }, { client }) => {
+    await client.v1.sessions[":name"].$delete(at({ name: id }));
     print(`session ${id} has ended`);
   },
 });
 
 const code = { type: "positional", required: true, description: "the code labctl login shows" } as const;
-const pathOf = (text: string) => `/api/v1/login/device/${encodeURIComponent(text)}`;
 
-export const approve = defineCommand({
+export const approve = defineRemoteCommand({
   summary: "let in the command line that shows this code",
   example: "labctl auth approve BCDF-GHJK --user alice",
   args: {
     code,
     user: { type: "string", description: "the user it becomes; yourself when left out" },
   },
-  run: async (args) => {
-    const client = connect();
-    const { host, from } = await client.get(pathOf(args.code), deviceRequest);
-    const { name } = await client.post(
-      `${pathOf(args.code)}/approve`,
-      args.user === undefined ? {} : { user: args.user },
+  run: async (args, { client }) => {
+    const waiting = client.v1.login.device[":name"];
+    const named = at({ name: args.code });
+    const { host, from } = await read(waiting.$get(named), deviceRequest);
+    const { name } = await read(
+      waiting.approve.$post({ ...named, json: args.user === undefined ? {} : { user: args.user } }),
       z.object({ name: z.string() }),
     );
     note(`it asked from ${from} and says its host is ${host}`);
@@ -58,12 +58,12 @@ export const approve = defineCommand({
   },
 });
 
-export const deny = defineCommand({
+export const deny = defineRemoteCommand({
   summary: "turn away the command line that shows this code",
   example: "labctl auth deny BCDF-GHJK",
   args: { code },
-  run: async (args) => {
-    await connect().send("POST", `${pathOf(args.code)}/deny`, {});
+  run: async (args, { client }) => {
+    await client.v1.login.device[":name"].deny.$post(at({ name: args.code }));
     print("it was turned away");
   },
 });

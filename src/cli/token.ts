@@ -1,11 +1,13 @@
-import { z } from "zod";
+import type { z } from "zod";
 import { createdToken, tokenView } from "../access/api.ts";
+import { pageOf } from "../http/page.ts";
 import { readDuration } from "../platform/duration.ts";
 import { AppError } from "../platform/errors.ts";
 import { parseMac } from "../platform/mac.ts";
-import { defineCommand, defineGroup, outputFlag } from "./define.ts";
-import { connect } from "./labd-connection.ts";
+import { at, read, readList } from "./client.ts";
+import { defineGroup, outputFlag } from "./define.ts";
 import { type Column, formatData, formatTime, note, print, printRecords } from "./output.ts";
+import { defineRemoteCommand } from "./remote.ts";
 import { outputFormat } from "./settings.ts";
 
 const columns: Column<z.output<typeof tokenView>>[] = [
@@ -19,7 +21,7 @@ const columns: Column<z.output<typeof tokenView>>[] = [
   { title: "DESCRIPTION", value: (row) => row.description },
 ];
 
-const create = defineCommand({
+const create = defineRemoteCommand({
   summary: "a new token; it is shown once and kept nowhere",
   example: "labctl token create --uses 1 --expires 1h --label site=a",
   args: {
@@ -48,27 +50,28 @@ const create = defineCommand({
     description: { type: "string", default: "", description: "for the list" },
     ...outputFlag,
   },
-  run: async (args, { many }) => {
+  run: async (args, { client, many }) => {
     const lifetime = readDuration(args.expires);
     if (lifetime === undefined)
       throw new AppError("usage", `--expires '${args.expires}' is not a duration`, {
         hint: "for example 1h or 7d",
       });
-    const created = await connect().post(
-      "/api/v1/tokens",
-      {
-        kind: args.kind,
-        description: args.description,
-        lifetime,
-        roles: many("role"),
-        ...(args.uses !== undefined && { uses: Number(args.uses) }),
-        ...(args.user !== undefined && { user: args.user }),
-        scope: {
-          labels: Object.fromEntries(many("label").map((text) => text.split("=", 2))),
-          ...(args.name !== undefined && { name: args.name }),
-          ...(args.mac !== undefined && { mac: parseMac(args.mac) }),
+    const created = await read(
+      client.v1.tokens.$post({
+        json: {
+          kind: args.kind,
+          description: args.description,
+          lifetime,
+          roles: many("role"),
+          ...(args.uses !== undefined && { uses: Number(args.uses) }),
+          ...(args.user !== undefined && { user: args.user }),
+          scope: {
+            labels: Object.fromEntries(many("label").map((text) => text.split("=", 2))),
+            ...(args.name !== undefined && { name: args.name }),
+            ...(args.mac !== undefined && { mac: parseMac(args.mac) }),
+          },
         },
-      },
+      }),
       createdToken,
     );
     const format = outputFormat(args.output);
@@ -81,22 +84,22 @@ const create = defineCommand({
   },
 });
 
-const list = defineCommand({
+const list = defineRemoteCommand({
   summary: "tokens, without their secrets",
   example: "labctl token list",
   args: outputFlag,
-  run: async ({ output }) => {
-    const { items } = await connect().get("/api/v1/tokens", z.object({ items: z.array(tokenView) }));
-    printRecords(items, columns, outputFormat(output));
+  run: async ({ output }, { client }) => {
+    const tokens = await readList((page) => client.v1.tokens.$get(page), pageOf(tokenView));
+    printRecords(tokens, columns, outputFormat(output));
   },
 });
 
-const revoke = defineCommand({
+const revoke = defineRemoteCommand({
   summary: "make a token useless",
   example: "labctl token revoke 3fa94c01be",
   args: { id: { type: "positional", required: true, description: "from labctl token list" } },
-  run: async ({ id }) => {
-    await connect().delete(`/api/v1/tokens/${encodeURIComponent(id)}`);
+  run: async ({ id }, { client }) => {
+    await client.v1.tokens[":name"].$delete(at({ name: id }));
     print(`token ${id} is revoked`);
   },
 });

@@ -1,17 +1,16 @@
 import { sessionLink } from "../access/api.ts";
-import { defineCommand } from "./define.ts";
-import { connect, currentTarget } from "./labd-connection.ts";
+import { read } from "./client.ts";
 import { note, print } from "./output.ts";
+import { defineRemoteCommand } from "./remote.ts";
 
-export const ui = defineCommand({
+export const ui = defineRemoteCommand({
   summary: "open the web pages by a one-time link",
   example: "labctl ui",
   args: {
     print: { type: "boolean", description: "only print the link, for a browser elsewhere" },
   },
-  run: async (args) => {
-    const { address, path } = await connect().post("/api/v1/sessions", {}, sessionLink);
-    const target = currentTarget();
+  run: async (args, { client, target }) => {
+    const { address, path } = await read(client.v1.sessions.$post(), sessionLink);
     // The address that works from here is the one this very request took.
     const link = `${typeof target === "string" ? address : target.server}${path}`;
     const screen = process.env.DISPLAY !== undefined || process.env.WAYLAND_DISPLAY !== undefined;

@@ -18,7 +18,6 @@ export type Rooms = readonly OpenAPIHono<ApiEnv>[];
 export function createControlPlane(
   gate: Gate,
   rooms: Rooms,
-  status: Routes,
   logger: Logger,
   countRequests: MiddlewareHandler,
 ): Routes {
@@ -35,7 +34,6 @@ export function createControlPlane(
   );
   api.use("/api/*", conditionalGet);
   for (const room of rooms) api.route("/", room);
-  api.route("/", status);
   api.doc31("/api/v1/openapi.json", {
     openapi: "3.1.0",
     info: { title: "labctl", version: build.version, license: { name: "Apache-2.0" } },

@@ -109,6 +109,8 @@ export function createOperationsRoutes(operations: Operations, gate: Gate) {
     );
 }
 
+export type OperationsRoutes = ReturnType<typeof createOperationsRoutes>;
+
 /** The metrics alone, for a Prometheus inside the lab. */
 export const createMetricsRoutes = (metrics: Metrics): Routes =>
   new Hono<AppEnv>().get("/metrics", () => exposition(metrics));

@@ -34,16 +34,16 @@ export async function startBastionAlone(config: DaemonConfig, logger: Logger): P
     });
     const { rooms, listeners } = started.keep(await startBastion(config, logger, { telemetry, audit, gate }));
     const startedAt = clock.now();
-    const status = createStatusRoutes(() => ({ pid: process.pid, startedAt, listeners: listeners() }));
+    const status = createStatusRoutes(gate, () => ({ pid: process.pid, startedAt, listeners: listeners() }));
     const app = createControlPlane(
       gate,
       [
         createIdentityRoutes(),
         createAuditRoutes(gate, audit),
         createOperationsRoutes(telemetry, gate),
+        status,
         ...rooms,
       ],
-      status,
       logger,
       telemetry.countRequests("bastion"),
     );

@@ -151,10 +151,10 @@ export async function openLabd(
           createAuditRoutes(gate, audit),
           createFleetRoutes(gate, fleet, limits),
           createOperationsRoutes(telemetry, gate),
+          createStatusRoutes(gate, () => ({ pid: process.pid, startedAt, listeners: listeners() })),
           ...bastion.rooms,
           createUi({ gate, limits, clock, logger, newId, sessions, logins, directory, tokens, audit }),
         ],
-        createStatusRoutes(() => ({ pid: process.pid, startedAt, listeners: listeners() })),
         logger,
         telemetry.countRequests("labd"),
       );

@@ -4,8 +4,6 @@ import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import tls from "node:tls";
-import { Hono } from "hono";
-import type { AppEnv } from "../../src/http/app.ts";
 import { createControlPlane } from "../../src/http/control-plane.ts";
 import { createApi, type Gate } from "../../src/http/gate.ts";
 import { http1Limits } from "../../src/http/http1.server.ts";
@@ -35,7 +33,7 @@ echo.post("/api/echo", async (context) => context.text(String((await context.req
 echo.get("/api/fine", (context) => context.text("fine"));
 
 beforeAll(async () => {
-  const app = createControlPlane(gate, [echo], new Hono<AppEnv>(), logger, (_, next) => next());
+  const app = createControlPlane(gate, [echo], logger, (_, next) => next());
   const noUpgrade = () => false;
   const path = join(directory, "sock");
   const local = await listenLocal(app, noUpgrade, path, logger, limits);

@@ -65,6 +65,7 @@ const whoMay: Record<string, "anybody" | "viewer" | "operator" | "admin"> = {
   "GET /health": "anybody",
   "GET /health/live": "anybody",
   "GET /health/ready": "anybody",
+  "GET /api/v1/status": "viewer",
   "GET /health/detailed": "viewer",
   "GET /metrics": "viewer",
   "GET /api/v1/machines": "viewer",

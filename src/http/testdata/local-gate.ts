@@ -1,6 +1,5 @@
 import { createAuditLog } from "../../access/audit-log.ts";
 import { identifyLocal } from "../../access/service.ts";
-import { createApp } from "../app.ts";
 import { createControlPlane, type Rooms } from "../control-plane.ts";
 import { createGate, type Gate } from "../gate.ts";
 import { createRateLimits, defaultRateLimits } from "../rate-limits.ts";
@@ -25,4 +24,4 @@ export function createLocalGate(store: Store, clock: Clock) {
 
 /** The API of these rooms and nothing else. */
 export const createRoomApp = (gate: Gate, rooms: Rooms, logger: Logger) =>
-  createControlPlane(gate, rooms, createApp([], logger), logger, (_, next) => next());
+  createControlPlane(gate, rooms, logger, (_, next) => next());
