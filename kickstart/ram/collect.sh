@@ -449,7 +449,8 @@ bmc() {
 
 # What systemd-detect-virt would say, for the hypervisors that boot from a network.
 virtualization() {
-  case "$(first /sys/class/dmi/id/sys_vendor) $(first /sys/class/dmi/id/product_name)" in
+  # Of a virtual machine, its owner often names the system and never the chassis.
+  case "$(first /sys/class/dmi/id/sys_vendor) $(first /sys/class/dmi/id/product_name) $(first /sys/class/dmi/id/chassis_vendor)" in
     *VMware*) printf vmware ;;
     *VirtualBox*) printf oracle ;;
     'Microsoft Corporation Virtual Machine'*) printf microsoft ;;

@@ -4,6 +4,10 @@ mkdir -p /run/labctl/lldp
 for path in /sys/class/net/*; do
   [ -e "$path/device" ] || continue
   interface=$(basename "$path")
+  # A card passes on no group it was not told of, and LLDP is sent to groups (IEEE 802.1AB, table 7-1).
+  for group in 01:80:c2:00:00:0e 01:80:c2:00:00:03 01:80:c2:00:00:00; do
+    ip maddress add "$group" dev "$interface"
+  done
   # -Z: Debian's tcpdump would drop to a user that is not here
   (
     part=/run/labctl/lldp/$interface.part

@@ -14,14 +14,14 @@ export async function buildExecutable(): Promise<string> {
 
 /** Builds the RAM environment, unless the one in dist/ is newer than everything it is made of. */
 export async function buildRam(): Promise<void> {
-  if (!isStale(ramImage, "{kickstart/ram/**,kickstart/lib/**,src/images/ram*.ts}")) return;
+  if (!isStale(ramImage, ["kickstart/ram/*.sh", "src/images/ram*.ts"])) return;
   await run(["npm", "run", "-s", "build:ram"], { cwd: top, timeoutMs: 20 * 60_000 });
 }
 
 /** A small Debian as a disk image, kept until what makes it changes. */
 export async function buildDiskImage(): Promise<string> {
   const file = join(top, "dist/cache/debian-12.raw.zst");
-  if (isStale(file, "src/images/{image-build.client,image-recipe,grub-embedding}.ts")) {
+  if (isStale(file, ["src/images/{image-build.client,image-recipe,grub-embedding}.ts"])) {
     mkdirSync(dirname(file), { recursive: true });
     const part = join(dirname(file), "part.raw.zst");
     rmSync(part, { force: true });
@@ -34,10 +34,13 @@ export async function buildDiskImage(): Promise<string> {
 /** A key nobody has the other half of: an install is refused when nobody could log in. */
 export const labKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f lab";
 
-function isStale(product: string, sources: string): boolean {
+function isStale(product: string, sources: readonly string[]): boolean {
   if (!existsSync(product)) return true;
   const made = statSync(product).mtimeMs;
-  return [...new Bun.Glob(sources).scanSync({ cwd: top })].some(
-    (file) => !file.endsWith(".test.ts") && statSync(join(top, file)).mtimeMs > made,
-  );
+  return sources.some((pattern) => {
+    const files = [...new Bun.Glob(pattern).scanSync({ cwd: top })];
+    // Bun finds nothing, and says nothing, for braces with a slash in them.
+    if (files.length === 0) throw new Error(`no source matches ${pattern}`);
+    return files.some((file) => !file.endsWith(".test.ts") && statSync(join(top, file)).mtimeMs > made);
+  });
 }

@@ -3,9 +3,12 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileS
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Inventory, inventorySchema } from "../../src/machines/inventory.ts";
+import { renderTemplate } from "../../src/machines/template.ts";
+import { embeddedTemplates } from "../../src/machines/templates.client.ts";
 import { probeAccelerator } from "../lab/accelerator.ts";
 import { ramDirectory } from "../lab/bastion.ts";
 import { start } from "../lab/process.ts";
+import { buildAnaconda } from "./anaconda/anaconda.ts";
 
 // The RAM environment by itself, started by QEMU directly: no firmware, no DHCP server of ours, no bastion.
 const mac = "52:54:00:0a:0b:0c";
@@ -53,6 +56,8 @@ let installScript: string;
 let orders: string[];
 let refusals: number;
 let disks: string[];
+/** What the RAM environment found. */
+let found: Inventory | undefined;
 
 const answer = async (request: globalThis.Request): Promise<Response> => {
   const url = new URL(request.url);
@@ -64,6 +69,8 @@ const answer = async (request: globalThis.Request): Promise<Response> => {
   }
   if (url.pathname === "/dispatch/orders") return Response.json({ order: orders.shift() ?? "poweroff" });
   if (url.pathname === `/install/${token}/install.sh`) return new Response(installScript);
+  if (url.pathname === "/discover.ks")
+    return new Response(renderTemplate((path) => embeddedTemplates[path], "fedora/discover.ks", {}));
   if (url.pathname === "/api/progress") return Response.json({ accepted: 1 });
   return new Response("not here", { status: 404 });
 };
@@ -86,17 +93,14 @@ afterAll(async () => {
 });
 
 /** Boots it with a task; resolves with the serial console once the machine ended, or `until` was on it. */
-async function boot(task: string, options: { nic: string; until?: RegExp }): Promise<string> {
+async function boot(
+  task: string,
+  options: { nic: string; initrd?: string; until?: RegExp },
+): Promise<string> {
   requests = [];
   const serial = join(folder, "serial");
   rmSync(serial, { force: true });
-  // a second card whose cable ends in a socket of ours: what a switch would say comes from there
-  const cable = await Bun.udpSocket({
-    hostname: "127.0.0.1",
-    // Refused until the machine is there, and once it is gone: what was said then is lost, as on a wire.
-    socket: { error() {} },
-  });
-  const card = await freePort();
+  const cable = plugIn();
   const machine = start(
     [
       ...[
@@ -116,13 +120,12 @@ async function boot(task: string, options: { nic: string; until?: RegExp }): Pro
         "-kernel",
         join(ramDirectory, "x86_64/vmlinuz"),
         "-initrd",
-        join(ramDirectory, "x86_64/initrd.img"),
+        options.initrd ?? join(ramDirectory, "x86_64/initrd.img"),
       ],
       "-append",
       `console=tty0 console=ttyS0 labctl.url=http://10.0.2.2:${server.port} labctl.mac=${mac} ${task}`,
       ...["-netdev", "user,id=lab", "-device", `${options.nic},netdev=lab,mac=${mac},romfile=`],
-      "-netdev",
-      `dgram,id=rack,local.type=inet,local.host=127.0.0.1,local.port=${card},remote.type=inet,remote.host=127.0.0.1,remote.port=${cable.port}`,
+      ...["-netdev", `socket,id=rack,connect=127.0.0.1:${cable.port}`],
       ...["-device", "e1000,netdev=rack,mac=52:54:00:0a:0b:0d,romfile="],
       ...disks.flatMap((path, nth) => [
         ...["-drive", `if=none,id=d${nth},format=raw,file=${path}`],
@@ -143,7 +146,7 @@ async function boot(task: string, options: { nic: string; until?: RegExp }): Pro
     while (machine.running() && !options.until?.test(console())) {
       if (Date.now() > end)
         throw new Error(`still running after ${bootMs / 1000} s:\n${console().slice(-2000)}`);
-      cable.send(lldpFrame, card, "127.0.0.1");
+      cable.send(lldpFrame);
       await Bun.sleep(200);
     }
   } finally {
@@ -153,11 +156,24 @@ async function boot(task: string, options: { nic: string; until?: RegExp }): Pro
   return console();
 }
 
-async function freePort(): Promise<number> {
-  const socket = await Bun.udpSocket({ hostname: "127.0.0.1" });
-  const { port } = socket;
-  socket.close();
-  return port;
+/** The other end of a card's cable. QEMU puts the length of each frame before it, four bytes. */
+function plugIn() {
+  const plugs = new Set<Bun.Socket>();
+  const socket = {
+    open: (plug: Bun.Socket) => void plugs.add(plug),
+    close: (plug: Bun.Socket) => void plugs.delete(plug),
+    data() {},
+  };
+  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket });
+  return {
+    port: listener.port,
+    send(frame: Buffer) {
+      const length = Buffer.alloc(4);
+      length.writeUInt32BE(frame.length);
+      for (const plug of plugs) plug.write(Buffer.concat([length, frame]));
+    },
+    close: () => listener.stop(true),
+  };
 }
 
 const digest = (path: string) => new Bun.CryptoHasher("sha256").update(readFileSync(path)).digest("hex");
@@ -167,12 +183,20 @@ function lastReport(): Inventory {
   return inventorySchema.parse(JSON.parse(reports().at(-1)?.body ?? "{}"));
 }
 
+/** Without what differs from boot to boot: bytes the kernel keeps for itself, and who spoke on the wire meanwhile. */
+const comparable = (inventory: Inventory | undefined) => ({
+  ...inventory,
+  source: "",
+  memory: { ...inventory?.memory, totalBytes: 0 },
+  nics: inventory?.nics.map((nic) => ({ ...nic, lldp: undefined })),
+});
+
 // One after the other: each finds on the disks what the one before left there.
 const able =
-  process.env.LABCTL_RAM === "1" &&
+  process.env.LABCTL_CI === "1" &&
   Bun.which("qemu-system-x86_64") !== null &&
   existsSync(join(ramDirectory, "x86_64/initrd.img"));
-describe.skipIf(!able)("the RAM environment (set LABCTL_RAM=1; needs qemu and dist/ram)", () => {
+describe.skipIf(!able)("the RAM environment (part of .ci/run; needs qemu, dist/ram)", () => {
   test(
     "install: fetches the script with its token, runs it with the usual tools, and restarts",
     async () => {
@@ -199,6 +223,7 @@ describe.skipIf(!able)("the RAM environment (set LABCTL_RAM=1; needs qemu and di
       expect(reports()).toHaveLength(3);
 
       const inventory = lastReport();
+      found = inventory;
       expect(String(inventory.mac)).toBe(mac);
       expect(inventory.system).toMatchObject({
         vendor: 'Lab "quoted" \\ Inc',
@@ -227,11 +252,31 @@ describe.skipIf(!able)("the RAM environment (set LABCTL_RAM=1; needs qemu and di
       expect(raids).toEqual([expect.objectContaining({ level: "raid1", members: ["vdb", "vdc"] })]);
       expect(inventory.nics).toEqual([
         expect.objectContaining({ mac, driver: "virtio_net", link: true, vendor: "Red Hat, Inc." }),
-        expect.objectContaining({ driver: "e1000" }),
+        expect.objectContaining({
+          driver: "e1000",
+          lldp: { chassisId: "00:11:22:33:44:55", portId: "p7", ttlSeconds: 120 },
+        }),
       ]);
       expect(inventory.pci.some(({ className }) => className === "Ethernet controller")).toBe(true);
-      expect(inventory.virtualization).toMatch(/^(qemu|kvm|vm-other)$/);
+      expect(inventory.virtualization).toBe((await probeAccelerator()) === "kvm" ? "kvm" : "qemu");
       expect(inventory.notes).toEqual([]);
+    },
+    bootMs + 30_000,
+  );
+
+  test(
+    "Fedora's installer makes the same report by discover.ks, and changes not a byte either",
+    async () => {
+      const before = disks.map(digest);
+      const initrd = join(folder, "anaconda.img");
+      buildAnaconda(initrd);
+      const kickstart = `inst.ks=http://10.0.2.2:${server.port}/discover.ks`;
+      await boot(`${kickstart} labctl.after=poweroff`, { nic: "virtio-net-pci", initrd });
+      expect(disks.map(digest)).toEqual(before);
+      expect(reports()).toHaveLength(1);
+      const inventory = lastReport();
+      expect(inventory.source).toBe("fedora");
+      expect(comparable(inventory)).toEqual(comparable(found));
     },
     bootMs + 30_000,
   );
