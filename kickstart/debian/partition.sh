@@ -37,6 +37,7 @@ bastion_log "chosen: $disk"
 bastion_stage disk-wipe
 for module in dm-mod ext4 vfat; do modprobe "$module" || bastion_log "no module $module"; done
 layout_inspect "$disk"
+layout_check "$disk"
 layout_release "$disk"
 layout_wipe_disk "$disk"
 

@@ -134,13 +134,9 @@ bastion_log "chosen: $disk, $((disk_bytes_total / 1000000)) MB"
 
 bastion_stage disk-wipe
 layout_inspect "$disk"
+layout_check_image {{image.rawMib}}
 layout_release "$disk"
 layout_wipe_disk "$disk"
-front=0
-for one in $kept; do
-  start=$(layout_start "$one")
-  if [ "$front" -eq 0 ] || [ "$start" -lt "$front" ]; then front=$start; fi
-done
 
 bastion_stage image-write
 rm -f "$work/reason"

@@ -70,6 +70,7 @@ export interface InstallableImage {
   name: string;
   sha256: string;
   size: number;
+  rawSize: number | undefined;
   format: "raw";
   compression: "zstd" | "none";
 }
@@ -128,8 +129,8 @@ export function createImages({ repository, files, mirrors, clock, audit, logger 
     find(name) {
       const image = repository.list().find((one) => one.kind === "disk" && one.name === name);
       if (image === undefined) return undefined;
-      const { sha256, size, compression = "none" } = image;
-      return { name, sha256, size, format: "raw", compression };
+      const { sha256, size, rawSize, compression = "none" } = image;
+      return { name, sha256, size, rawSize, format: "raw", compression };
     },
     beginUpload: () => files.beginUpload(),
     appendUpload: (upload, offset, piece) => files.appendUpload(upload, offset, piece),

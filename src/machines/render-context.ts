@@ -15,6 +15,8 @@ export interface InstallImage {
   name: string;
   sha256: string;
   size: number;
+  /** Unpacked (bytes); absent where nobody knows. */
+  rawSize?: number | undefined;
   format: "raw" | "qcow2";
   compression: "zstd" | "none";
 }

@@ -13,8 +13,10 @@ import type { TemplateRecord } from "./template.ts";
 export function templateValues(context: RenderContext, system: OperatingSystem): TemplateRecord {
   const { spec } = context;
   const role = roleOf(spec.role);
+  // An image is written whole before it grows.
+  const minBytes = Math.max(minimumDiskBytes(role), context.image?.rawSize ?? 0);
   const selector = parseDiskSelector(spec.disk ?? "only");
-  checkDisk(context, role, selector);
+  checkDisk(context, minBytes, selector);
   checkKernelArgs(context.kernelArgs);
   return {
     name: spec.name,
@@ -42,7 +44,7 @@ export function templateValues(context: RenderContext, system: OperatingSystem):
     efiLabel: efiLabels[system.distribution] ?? "Linux",
     wipe: spec.wipe,
     disk: diskValues(selector),
-    layout: layoutValues(role),
+    layout: layoutValues(role, minBytes),
     rootKeys: spec.sshKeys,
     rootPasswordHash: spec.rootPasswordHash,
     users: spec.users.map((user) => ({
@@ -80,7 +82,7 @@ function diskValues(selector: DiskSelector): TemplateRecord {
   };
 }
 
-function layoutValues(role: Role): TemplateRecord {
+function layoutValues(role: Role, minBytes: number): TemplateRecord {
   return {
     group: volumeGroup,
     biosMib: bootMib.bios,
@@ -92,7 +94,7 @@ function layoutValues(role: Role): TemplateRecord {
     dataVolume: role.data?.volume ?? "",
     dataMount: role.data?.mount ?? "",
     dataMinMib: role.data?.minMib ?? 0,
-    minBytes: minimumDiskBytes(role),
+    minBytes,
   };
 }
 
@@ -155,13 +157,14 @@ function imageValues(context: RenderContext, system: OperatingSystem): TemplateR
     url: `${context.baseUrl}/image/${image.name}`,
     sha256: image.sha256,
     size: image.size,
+    rawMib: Math.ceil((image.rawSize ?? 0) / 2 ** 20),
     zstd: image.compression === "zstd",
   };
 }
 
-function checkDisk(context: RenderContext, role: Role, selector: DiskSelector): void {
+function checkDisk(context: RenderContext, minBytes: number, selector: DiskSelector): void {
   if (context.inventory === undefined) return;
-  const choice = chooseDisk(selector, context.inventory.disks, minimumDiskBytes(role));
+  const choice = chooseDisk(selector, context.inventory.disks, minBytes);
   if (choice.kind === "chosen") return;
   const said = context.spec.disk === undefined ? "no disk was named" : `--disk ${context.spec.disk}`;
   if (choice.kind === "none")

@@ -57,7 +57,7 @@ async function serve(bytes: Buffer, breaks = 0): Promise<string> {
   return `http://127.0.0.1:${typeof address === "object" ? address?.port : 0}/image`;
 }
 
-async function write(url: string, packed: Uint8Array, promised: Uint8Array, front = 0) {
+async function write(url: string, packed: Uint8Array, promised: Uint8Array, front = 0, programs = "/bin") {
   const one = cases["image-worker"];
   if (one === undefined) throw new Error("no such case");
   const { files } = renderCase(one, {
@@ -81,7 +81,8 @@ async function write(url: string, packed: Uint8Array, promised: Uint8Array, fron
     path,
     `${functions}\nbastion_start install\nset -o pipefail\ndisk='${disk}'\nfront=${front}\n${stages}\nbastion_flush 20\n`,
   );
-  const ran = Bun.spawn(["bash", path], { stdout: "ignore", stderr: "inherit" });
+  const env = { ...process.env, PATH: `${programs}:${process.env.PATH ?? ""}` };
+  const ran = Bun.spawn(["bash", path], { env, stdout: "ignore", stderr: "inherit" });
   const code = await ran.exited;
   writeFileSync(join(folder, "report/stop"), "");
   const failure = heard.stages.find(({ state }) => state === "failed");
@@ -114,6 +115,21 @@ test("one bit changed on the way ends the install, and the disk cannot boot", as
   const { code, failure, content } = await write(await serve(tampered), tampered, packed);
   expect(code).toBe(1);
   expect(failure?.message).toMatch(/cannot be unpacked|not the one of the catalogue/);
+  expect(content.subarray(0, mib).every((byte) => byte === 0)).toBe(true);
+});
+
+test("a network that stays away ends the install with its reason, however long each wait is", async () => {
+  const packed = zstdCompressSync(raw);
+  const url = await serve(packed);
+  server.close();
+  // What waits between two attempts waits no time here.
+  mkdirSync(join(folder, "bin"));
+  writeFileSync(join(folder, "bin/sleep"), "#!/bin/sh\n[ $1 -eq 1 ] && exec /bin/sleep 0.1\n", {
+    mode: 0o755,
+  });
+  const { code, failure, content } = await write(url, packed, packed, 0, join(folder, "bin"));
+  expect(code).toBe(1);
+  expect(failure?.message).toContain("the transfer broke at byte 0 and could not be continued: curl:");
   expect(content.subarray(0, mib).every((byte) => byte === 0)).toBe(true);
 });
 

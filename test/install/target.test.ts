@@ -162,6 +162,8 @@ describe.skipIf(!able)(
       expect({ code, wrong }).toEqual({ code: 0, wrong: "" });
       expectMachine(said);
       expect(said).toContain("mac-address=52:54:00:12:34:56");
+      // What a section prints comes from the chroot, too: ls -l /boot.
+      expect(heard.text("chroot").join("\n")).toContain("vmlinuz-1");
       expect(states()).toEqual([
         "configure done",
         "users done",

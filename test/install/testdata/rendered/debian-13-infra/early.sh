@@ -218,8 +218,10 @@ bastion_json() {
     sed -e ':again' -e '$!N' -e '$!b again' -e 's/\n/\\n/g'
 }
 
-# follow/N.path, N.source, N.offset: what is streamed, and how far it was sent.
+# follow/N.path, N.source, N.offset: what is streamed, and how far it was sent. A file of BASTION_DIR by its name
+# there: a chroot knows that directory by another path than the sender outside.
 bastion_register() {
+  set -- "$1" "${2#"$BASTION_DIR"/}"
   _n=0
   for _known in "$BASTION_DIR"/follow/*.path; do
     [ -e "$_known" ] || continue
@@ -293,6 +295,7 @@ bastion_round() {
 # A batch is sent again exactly as it was until it is answered: the numbers tell the bastion it knows it.
 bastion_take_batch() {
   _log=$(cat "$1.path")
+  case $_log in /*) ;; *) _log=$BASTION_DIR/$_log ;; esac
   [ -s "$_log" ] || return 1
   _offset=$(cat "$1.offset")
   _size=$(wc -c <"$_log" | tr -d ' ')

@@ -218,8 +218,10 @@ bastion_json() {
     sed -e ':again' -e '$!N' -e '$!b again' -e 's/\n/\\n/g'
 }
 
-# follow/N.path, N.source, N.offset: what is streamed, and how far it was sent.
+# follow/N.path, N.source, N.offset: what is streamed, and how far it was sent. A file of BASTION_DIR by its name
+# there: a chroot knows that directory by another path than the sender outside.
 bastion_register() {
+  set -- "$1" "${2#"$BASTION_DIR"/}"
   _n=0
   for _known in "$BASTION_DIR"/follow/*.path; do
     [ -e "$_known" ] || continue
@@ -293,6 +295,7 @@ bastion_round() {
 # A batch is sent again exactly as it was until it is answered: the numbers tell the bastion it knows it.
 bastion_take_batch() {
   _log=$(cat "$1.path")
+  case $_log in /*) ;; *) _log=$BASTION_DIR/$_log ;; esac
   [ -s "$_log" ] || return 1
   _offset=$(cat "$1.offset")
   _size=$(wc -c <"$_log" | tr -d ' ')
@@ -557,6 +560,9 @@ layout_data_min='1024'
 layout_min_bytes='6997147648'
 layout_wipe='false'
 
+# LVM warns of each file its caller has open, in every log.
+export LVM_SUPPRESS_FD_WARNINGS=1
+
 layout_type_bios=21686148-6449-6E6F-744E-656564454649
 layout_type_esp=C12A7328-F81F-11D2-BA4B-00A0C93EC93B
 layout_type_linux=0FC63DAF-8483-4772-8E79-3D69D8477DE4
@@ -569,54 +575,130 @@ layout_free() { layout_group_field vg_free; }
 layout_size() { layout_group_field vg_size; }
 layout_group_field() { vgs --noheadings --units m --nosuffix -o "$1" "$layout_group" | tr -d ' ' | sed 's/\..*$//'; }
 
-# Sets `kept` to the partition that holds volumes to keep (on this disk), or to nothing.
+# Partitions and disks of the volume group, one a line; `[unknown]` for one that is not there.
+layout_members() {
+  pvs --noheadings --separator '|' -o pv_name,vg_name 2>/dev/null | sed -n "s/^ *\([^|]*\)|$layout_group *\$/\1/p"
+}
+
+# Sets `kept` to the partitions of this disk that hold volumes to keep and `front` to the MiB before them, or
+# both to nothing. What stands where it cannot be kept, and was not given up, ends the install here.
 layout_inspect() {
   kept=
   kept_volumes=
+  front=0
+  _whole=
   vgscan >/dev/null 2>&1 || :
-  for _pv in $(pvs --noheadings -o pv_name,vg_name 2>/dev/null | sed -n "s/^ *\([^ ]*\) *$layout_group *\$/\1/p"); do
+  _here=" $(disk_partitions "$1" | tr '\n' ' ')"
+  for _pv in $(layout_members); do
+    case "$_here" in *" ${_pv#/dev/} "*) kept="${kept:+$kept }$_pv" && continue ;; esac
     case $_pv in
-      "$1"[0-9]* | "$1"p[0-9]*) kept="${kept:+$kept }$_pv" ;;
+      "$1") _whole=yes ;;
+      *unknown*)
+        [ "$layout_wipe" = true ] ||
+          bastion_fail "a disk of the volume group $layout_group is missing: connect it, or give its volumes up with --wipe"
+        ;;
       *)
-        bastion_fail "the volume group $layout_group is on $_pv as well, not only on $1: choose that disk, or wipe it first"
+        bastion_fail "the volume group $layout_group of an earlier install is on $_pv, not on $1 alone: choose that disk, or wipe it first"
         ;;
     esac
   done
-  if [ -n "$kept" ]; then
-    kept_volumes=$(layout_volumes)
-    if [ "$layout_wipe" = true ] || [ -z "$kept_volumes" ]; then
-      bastion_log "an earlier install is on $1: it goes${kept_volumes:+ with its volumes $kept_volumes, as asked}"
-      kept=
-      kept_volumes=
-    else
-      bastion_log "an earlier install is on $1: its volumes stay: $(echo "$kept_volumes" | tr '\n' ' ')"
-      case $kept in
-        *' '*) bastion_log "they are on the partitions $kept" ;;
-      esac
-    fi
+  [ -n "$kept$_whole" ] || return 0
+  kept_volumes=$(layout_volumes | tr '\n' ' ')
+  if [ "$layout_wipe" = true ] || [ -z "$kept_volumes" ]; then
+    bastion_log "an earlier install is on $1: it goes${kept_volumes:+ with its volumes $kept_volumes, as asked}"
+    kept=
+    kept_volumes=
+    return 0
   fi
+  [ -z "$_whole" ] ||
+    bastion_fail "the volumes $kept_volumes take all of $1, which has no partitions: no system fits beside them. Queue it with --wipe, or choose another disk"
+  for _one in $kept; do
+    _start=$(layout_start "$_one")
+    if [ "$front" -eq 0 ] || [ "$_start" -lt "$front" ]; then front=$_start; fi
+  done
+  bastion_log "an earlier install is on $1: its volumes stay: $kept_volumes($kept)"
 }
 
-# Lets go of everything that holds the disk: mounts, swap, volume groups, arrays.
+# Refuses an install from packages that does not fit beside the kept volumes, while nothing is touched yet.
+# Sets layout_second: the group needs what lies before it, too.
+layout_check() {
+  layout_second=no
+  [ -n "$kept" ] || return 0
+  _room=$(layout_room)
+  _need=$(layout_needs "$layout_root_min")
+  if ! layout_is_ours "$1"; then
+    _boot=$((1 + layout_bios_mib + layout_esp_mib + layout_boot_mib + 8))
+    [ "$front" -ge "$_boot" ] ||
+      layout_refuse "before them are $front MiB, and the boot partitions need $_boot"
+    if [ "$_room" -lt "$_need" ]; then
+      layout_second=yes
+      _room=$((_room + front - _boot))
+    fi
+  fi
+  # Extents are 4 MiB, and each partition loses one to LVM itself.
+  [ $((_room + 16)) -ge "$_need" ] || layout_refuse "they leave $_room MiB, and the role infra needs $_need"
+}
+
+# The same for a disk image of so many MiB, whose root lies before the kept volumes.
+layout_check_image() {
+  [ -n "$kept" ] || return 0
+  [ "$1" -le "$front" ] || layout_refuse "before them are $front MiB, and the image takes $1"
+  _room=$(layout_room)
+  [ $((_room + 16)) -ge "$(layout_needs 0)" ] ||
+    layout_refuse "they leave $_room MiB of their group, and the volume $layout_data needs $layout_data_min"
+}
+
+layout_refuse() {
+  bastion_fail "the volumes $kept_volumes of an earlier install are in the way: $1. Queue it with --wipe to give them up, or choose another disk"
+}
+
+# What the group has to hold besides the kept volumes (MiB), a root of so many included.
+layout_needs() {
+  if [ -n "$layout_data" ] && ! layout_has "$layout_data"; then echo $(($1 + layout_data_min)); else echo "$1"; fi
+}
+
+# What the group has free once the old root is gone (MiB).
+layout_room() {
+  _old=0
+  if layout_has root; then
+    _old=$(lvs --noheadings --units m --nosuffix -o lv_size "$layout_group/root" | tr -d ' ' | sed 's/\..*$//')
+  fi
+  echo $(($(layout_free) + _old))
+}
+
+# Lets go of everything that holds the disk or a partition of it: mounts, swap, volumes, arrays, whatever stands
+# on what. Only what is there: another disk's names may begin the same.
 layout_release() {
-  sed -n 's/^\(\/dev\/[^ ]*\) .*/\1/p' /proc/swaps | while read -r _swap; do
-    case $_swap in "$1"*) swapoff "$_swap" ;; esac
+  for _name in $(disk_partitions "$1") "${1##*/}"; do
+    for _holder in $(layout_holders "$_name") "$_name"; do layout_let_go "$_holder"; done
   done
-  sed -n "s|^$1[^ ]* \([^ ]*\) .*|\1|p" /proc/mounts | sort -r | while read -r _mount; do umount "$_mount"; done
-  for _vg in $(pvs --noheadings -o pv_name,vg_name 2>/dev/null | sed -n "s|^ *$1[^ ]* *\([^ ][^ ]*\) *\$|\1|p" | sort -u); do
-    vgchange -an "$_vg"
+}
+
+# What stands on a block device, the topmost first.
+layout_holders() {
+  for _above in "/sys/class/block/$1"/holders/*; do
+    [ -e "$_above" ] || continue
+    (layout_holders "${_above##*/}")
+    echo "${_above##*/}"
   done
-  for _md in /sys/block/md*; do
-    [ -e "$_md/slaves" ] || continue
-    for _slave in "$_md"/slaves/*; do
-      case /dev/${_slave##*/} in
-        "$1"*)
-          mdadm --stop "/dev/${_md##*/}"
-          break
-          ;;
-      esac
-    done
-  done
+}
+
+layout_let_go() {
+  # Another partition's turn may have taken it away already.
+  [ -e "/sys/class/block/$1" ] || return 0
+  _known="/dev/$1"
+  if [ -e "/sys/class/block/$1/dm/name" ]; then _known=/dev/mapper/$(cat "/sys/class/block/$1/dm/name"); fi
+  while read -r _swap _; do
+    case $_swap in "/dev/$1" | "$_known") swapoff "$_swap" ;; esac
+  done </proc/swaps
+  while read -r _source _mount _; do
+    case $_source in "/dev/$1" | "$_known") echo "$_mount" ;; esac
+  done </proc/mounts | sort -r | while read -r _mount; do umount "$_mount"; done
+  case $1 in
+    dm-*) dmsetup remove "$_known" ;;
+    # A partition of an array goes with it.
+    md*) [ ! -d "/sys/block/$1" ] || mdadm --stop "/dev/$1" ;;
+  esac
 }
 
 # Removes what would be found again: signatures of the partitions and of the disk, first and last MiB.
@@ -689,7 +771,6 @@ layout_start() { echo $(($(cat "/sys/class/block/${1##*/}/start") / 2048)); }
 
 # Sets part_bios, part_esp, part_boot, dev_root, dev_data (empty without one), data_is_new.
 layout_packages() {
-  _second=0
   if [ -n "$kept" ] && layout_is_ours "$1"; then
     bastion_log 'the partitions stay as they are'
   elif [ -n "$kept" ]; then
@@ -724,22 +805,8 @@ layout_boot_partitions() {
   _at=$((_at + layout_boot_mib))
 }
 
-# The kept volumes stand behind a layout of another kind (a disk image's): everything before them is made anew.
+# The kept volumes stand behind a layout of another kind (a disk image's): everything but them is made anew.
 layout_beside_kept() {
-  _front=$(layout_start "${kept%% *}")
-  for _one in $kept; do
-    [ "$(layout_start "$_one")" -ge "$_front" ] || _front=$(layout_start "$_one")
-  done
-  _need=$((1 + layout_bios_mib + layout_esp_mib + layout_boot_mib + 8))
-  _rest=$((_front - _need))
-  if [ "$(layout_free)" -lt "$layout_root_min" ]; then
-    if [ "$_rest" -lt $((layout_root_min + 8)) ]; then
-      bastion_fail "before the kept volumes are $_front MiB, the system needs $((_need + layout_root_min)): queue it with --wipe, or choose another disk"
-    fi
-    _second=1
-  elif [ "$_rest" -lt 0 ]; then
-    bastion_fail "before the kept volumes are $_front MiB, the boot partitions need $_need: queue it with --wipe"
-  fi
   for _part in $(disk_partitions "$1"); do
     case " $kept " in
       *" /dev/$_part "*) ;;
@@ -747,9 +814,9 @@ layout_beside_kept() {
     esac
   done
   layout_boot_partitions "$1"
-  if [ "$_second" -eq 1 ]; then layout_table_add "$1" labctl-lvm "$layout_type_lvm" "$_at" $((_front - _at)); fi
+  if [ "$layout_second" = yes ]; then layout_table_add "$1" labctl-lvm "$layout_type_lvm" "$_at" $((front - _at)); fi
   disk_settle "$1"
-  if [ "$_second" -eq 1 ]; then
+  if [ "$layout_second" = yes ]; then
     pvcreate -ff -y "$(disk_partition_named "$1" labctl-lvm)"
     vgextend "$layout_group" "$(disk_partition_named "$1" labctl-lvm)"
   fi
