@@ -77,6 +77,8 @@ export const pveClient: Bench = {
   unit: "calls/s",
   better: "higher",
   size: 3_000,
+  quickSize: 500,
+  targets: [{ cases: /./, of: "ratio", must: 3, aim: 10 }],
   run: async (context: BenchContext, size: number): Promise<Measurement[]> => {
     const perSecond = (count: number) => (result: z.infer<typeof answer>) => count / result.seconds;
     return [
@@ -92,6 +94,8 @@ export const pveWaits: Bench = {
   unit: "requests",
   better: "lower",
   size: 1_000,
+  quickSize: 200,
+  targets: [{ cases: /./, of: "ratio", must: 3, aim: 10 }],
   run: (context: BenchContext, size: number): Promise<Measurement[]> =>
     measure(context, { name: `${size} tasks`, word: "waits", count: size }, (_, requests) => requests - size),
 };

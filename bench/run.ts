@@ -5,20 +5,26 @@
  *   bun bench/run.ts tftp-one …      these
  *   --rounds=5   --out=dist/bench    rounds after the warm-up; where the JSON goes
  *   --case=TEXT                     only the cases whose name holds TEXT
- *   --size=8     --no-build          MiB of the file, say, for a quick look; measure dist/labctl as it is
+ *   --quick                         a look: small sizes, two rounds
+ *   --size=8     --no-build          MiB of the file, say, of one bench; measure dist/labctl as it is
+ *
+ * Unless --quick was said, docs/performance.md is written anew from all results there are (--document does it alone).
  */
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
-import { arch, cpus, release, tmpdir, totalmem } from "node:os";
+import { arch, cpus, loadavg, release, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { $ } from "bun";
 import type { Bench, BenchContext } from "./definition.ts";
-import { createPackages } from "./packages.ts";
+import { dispatch } from "./dispatch.ts";
+import { httpFile } from "./http-file.ts";
+import { createPeers } from "./packages.ts";
 import { pveClient, pveWaits } from "./pve-client.ts";
 import { table } from "./report.ts";
 import { tftpMany, tftpOne } from "./tftp.ts";
 
-const benches: Bench[] = [tftpOne, tftpMany, pveClient, pveWaits];
+const benches: Bench[] = [tftpOne, tftpMany, httpFile, dispatch, pveClient, pveWaits];
 const top = join(import.meta.dir, "..");
+const quick = process.argv.includes("--quick");
 const flag = (name: string) =>
   process.argv.find((word) => word.startsWith(`--${name}=`))?.slice(name.length + 3);
 const names = process.argv.slice(2).filter((word) => !word.startsWith("--"));
@@ -48,12 +54,17 @@ for (const bench of benches.filter(({ name }) => names.length === 0 || names.inc
   const scratch = await mkdtemp(join(tmpdir(), "labctl-bench-"));
   try {
     console.log(`\n${bench.name}: ${bench.summary}`);
-    const size = Number(flag("size") ?? bench.size);
+    const size = Number(flag("size") ?? (quick ? bench.quickSize : bench.size));
+    const missing: string[] = [];
     const context: BenchContext = {
-      rounds: Number(flag("rounds") ?? 5),
+      rounds: Number(flag("rounds") ?? (quick ? 2 : 5)),
+      quick,
       scratch,
       labctl,
-      unpack: createPackages(join(out, "packages")),
+      ...createPeers(join(out, "packages"), (peer, why) => {
+        missing.push(`${peer}: ${why}`);
+        console.log(`  could not get ${peer}: ${why}`);
+      }),
       wanted: (name) => name.includes(flag("case") ?? ""),
       log: (line) => console.log(`  ${line}`),
     };
@@ -65,6 +76,12 @@ for (const bench of benches.filter(({ name }) => names.length === 0 || names.inc
       unit: bench.unit,
       better: bench.better,
       size,
+      quick,
+      rounds: context.rounds,
+      measuredAt: new Date().toISOString(),
+      load: loadavg()[0],
+      targets: bench.targets.map(({ cases, ...target }) => ({ cases: cases.source, ...target })),
+      missing,
       machine,
       rows,
     };

@@ -2,6 +2,7 @@ import { chmod, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Bench, BenchContext, Measurement } from "./definition.ts";
 import { createLab, type Lab } from "./lab.ts";
+import { libraries } from "./packages.ts";
 import { type ServerProcess, startServer } from "./server-process.ts";
 import { median, short } from "./statistics.ts";
 import { type Order, type Result, resultSchema } from "./tftp-client.ts";
@@ -89,11 +90,6 @@ const contenders: Contender[] = [
     },
   },
 ];
-
-function libraries(root: string): Record<string, string> {
-  const triplet = process.arch === "arm64" ? "aarch64-linux-gnu" : "x86_64-linux-gnu";
-  return { LD_LIBRARY_PATH: `${root}/usr/lib/${triplet}:${root}/lib/${triplet}` };
-}
 
 /** A piece of work: the order without what depends on the server. */
 interface Work extends Pick<Order, "clients" | "blksize" | "windowsize" | "delayMs" | "loss"> {
@@ -231,6 +227,11 @@ export const tftpOne: Bench = {
   unit: "s",
   better: "lower",
   size: 64,
+  quickSize: 8,
+  targets: [
+    { cases: /0\.3 ms/, of: "ratio", must: 1, aim: 2 },
+    { cases: /window (16|64), 0 ms/, of: "ratio", must: 1, aim: 2 },
+  ],
   run: (context, size) =>
     race(
       context,
@@ -253,11 +254,16 @@ export const tftpMany: Bench = {
   unit: "s",
   better: "lower",
   size: 1,
+  quickSize: 1,
+  targets: [
+    { cases: /./, of: "ratio", beside: ["dnsmasq"], must: 1 },
+    { cases: /./, of: "ratio", aim: 1.5 },
+  ],
   run: (context, size) =>
     race(
       context,
       size,
-      [64, 512].flatMap((clients) =>
+      (context.quick ? [64] : [64, 512]).flatMap((clients) =>
         [0, 0.01].flatMap((loss) =>
           [1, 4].map((windowsize) => {
             const name = (window: number) => `${clients} clients, window ${window}, ${loss * 100} % loss`;
