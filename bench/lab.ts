@@ -1,10 +1,10 @@
 import { $ } from "bun";
 
-/** Two network namespaces and a cable between them. */
+/** Two network namespaces and a cable between them, one network of 10.99.0.0/16. */
 export interface Lab {
-  /** Where servers live, each at an address of its own: 10.99.0.1/24 and so on. */
+  /** Where servers live, each at an address of its own: 10.99.0.1 and so on. */
   server: { namespace: string; interface: string; addresses: string[] };
-  /** Where clients live: 10.99.0.100/24. */
+  /** Where clients live: 10.99.0.100. */
   client: { namespace: string; address: string };
   remove(): Promise<void>;
 }
@@ -23,7 +23,7 @@ export async function createLab(servers: number): Promise<Lab> {
       [server, addresses],
       [client, ["10.99.0.100"]],
     ] as const) {
-      for (const address of own) await $`ip -n ${namespace} address add ${address}/24 dev veth0`.quiet();
+      for (const address of own) await $`ip -n ${namespace} address add ${address}/16 dev veth0`.quiet();
       await $`ip -n ${namespace} link set lo up`.quiet();
       await $`ip -n ${namespace} link set veth0 up`.quiet();
     }

@@ -52,7 +52,7 @@ export function cells(bench: Described, rows: readonly Measurement[]): { head: s
     short(median(row.values)),
     row.unit ?? bench.unit,
     row.values.length > 0 ? `${short(Math.min(...row.values))}-${short(Math.max(...row.values))}` : "-",
-    row.subject === "labctl" ? `${short(ratio(bench, rows, row))}x` : "",
+    row.subject === "labctl" ? `${short(ratio(bench, rows, row))}x`.replace("-x", "") : "",
     short(median(row.cpuSeconds)),
     row.peakBytes > 0 ? short(row.peakBytes / 1e6) : "-",
     String(row.failures),

@@ -15,14 +15,35 @@ import { arch, cpus, loadavg, release, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { $ } from "bun";
 import type { Bench, BenchContext } from "./definition.ts";
+import { dhcp } from "./dhcp.ts";
 import { dispatch } from "./dispatch.ts";
 import { httpFile } from "./http-file.ts";
+import { idle } from "./idle.ts";
+import { logFollow } from "./log-follow.ts";
+import { logIngest } from "./log-ingest.ts";
+import { packageSize } from "./package-size.ts";
 import { createPeers } from "./packages.ts";
 import { pveClient, pveWaits } from "./pve-client.ts";
 import { table } from "./report.ts";
+import { start } from "./start.ts";
+import { storm } from "./storm.ts";
 import { tftpMany, tftpOne } from "./tftp.ts";
 
-const benches: Bench[] = [tftpOne, tftpMany, httpFile, dispatch, pveClient, pveWaits];
+const benches: Bench[] = [
+  tftpOne,
+  tftpMany,
+  dhcp,
+  httpFile,
+  dispatch,
+  logIngest,
+  logFollow,
+  storm,
+  start,
+  idle,
+  packageSize,
+  pveClient,
+  pveWaits,
+];
 const top = join(import.meta.dir, "..");
 const quick = process.argv.includes("--quick");
 const flag = (name: string) =>

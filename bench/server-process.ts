@@ -7,6 +7,9 @@ export interface ServerProcess {
   cpuSeconds(): number;
   /** Most memory seen so far: the whole of the first process, what is its own of each further one. */
   peakBytes(): number;
+  /** The same, now. */
+  residentBytes(): number;
+  readonly pid: number;
   stop(): Promise<void>;
 }
 
@@ -36,6 +39,8 @@ export function startServer(
     cpuSeconds: () =>
       account?.seconds() ?? tree(child.pid).reduce((sum, pid) => sum + ticks(pid), 0) / ticksPerSecond,
     peakBytes: () => peak,
+    residentBytes: () => memory(child.pid),
+    pid: child.pid,
     async stop() {
       clearInterval(sampler);
       const all = tree(child.pid);
