@@ -24,6 +24,8 @@ export async function writeConfig(
     interfaces: [{ name: nic.interface, dhcp: "off", address: nic.address, ...interfaces }],
     tftp: { maxTransfers: 20_000, maxPerClient: 1000 },
     imageDir: join(home, "images"),
+    // followers come by the thousand, and one user asks for lists all the time
+    labd: { rateLimits: { general: 10_000_000, enrol: 10_000, tokens: 10_000, failed: 10_000 } },
     install: { mirrors: { fedora: "http://192.0.2.1/fedora" } },
     ...rest,
   };

@@ -1,6 +1,8 @@
 /** Fills a bastion's database by its own services, before it is started: machines that were seen, installs that wait. */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { type Actor, anonymous } from "../src/access/service.ts";
+import { createLocalGate } from "../src/http/testdata/local-gate.ts";
 import { createMachines } from "../src/machines/service.ts";
 import { createTemplates } from "../src/machines/templates.client.ts";
 import { createManualClock } from "../src/platform/clock.ts";
@@ -32,10 +34,12 @@ export async function seedMachines(dataDir: string, count: number, queue: boolea
   mkdirSync(dataDir, { recursive: true });
   const store = openStore(join(dataDir, "labctl.sqlite"));
   const clock = createManualClock(Date.now() - 3_600_000);
+  const actor: Actor = { principal: anonymous, from: "", requestId: "seed", startedAt: clock.now() };
   const { inventorySchema } = await import("../src/machines/inventory.ts");
   const machines = createMachines({
     store,
     clock,
+    audit: createLocalGate(store, clock).audit,
     logger: silentLogger,
     bus: { publish() {} },
     templates: createTemplates("/nonexistent"),
@@ -56,6 +60,7 @@ export async function seedMachines(dataDir: string, count: number, queue: boolea
       await Promise.all(
         part.map((index) =>
           machines.installs.queue(
+            actor,
             macOf(index),
             { name: `m${index}`, os: "fedora-42", role: "worker" },
             { replace: false },
