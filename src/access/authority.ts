@@ -33,7 +33,7 @@ const hour = 3_600_000;
 const day = 24 * hour;
 const rootLifetime = 10 * 365 * day;
 /** How long each holder's certificate lives; it is renewed by its holder when a third is left. */
-export const lifetimes: Record<Holder, number> = { server: 30 * day, agent: 7 * day, user: 12 * hour };
+export const lifetimes: Record<Holder, number> = { server: 30 * day, agent: 7 * day, bastion: 30 * day, user: 12 * hour };
 
 /** A root as anybody may see it. */
 export interface AuthorityView {

@@ -4,7 +4,7 @@ import { AppError } from "../platform/errors.ts";
 import { backdate, isRenewalDue } from "./validity.ts";
 
 /** Whom a certificate is for; carried as its organizational unit. */
-export const holders = ["server", "agent", "user"] as const;
+export const holders = ["server", "agent", "bastion", "user"] as const;
 export type Holder = (typeof holders)[number];
 
 export interface Issued {

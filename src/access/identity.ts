@@ -38,6 +38,16 @@ const agentRole: Role = {
   grants: [{ effect: "allow", permission: "agent:connect" }],
 };
 
+/** What a bastion elsewhere may: tell of its machines, and have join tokens for them. */
+const bastionRole: Role = {
+  name: "bastion",
+  summary: "an enrolled bastion",
+  grants: [
+    { effect: "allow", permission: "bastion:report" },
+    { effect: "allow", permission: "bastion:mint" },
+  ],
+};
+
 export function createIdentify(
   authority: Authority,
   directory: Directory,
@@ -55,6 +65,8 @@ export function createIdentify(
     const session = `certificate/${fingerprint.slice(0, 16)}`;
     if (holder === "user")
       return { kind: "user", name: `user/${name}`, session, roles: await directory.rolesOf("user", name) };
+    if (holder === "bastion")
+      return { kind: "bastion", name: `bastion/${name}`, session, roles: [bastionRole] };
     return { kind: "agent", name: `agent/${name}`, session, roles: [agentRole] };
   }
 

@@ -29,6 +29,7 @@ export const seededRoles: readonly Role[] = [
       "servers:*",
       "agents:read",
       "agents:revoke",
+      "bastions:*",
       "tokens:*",
       "audit:read",
       "status:read",
@@ -44,6 +45,7 @@ export const seededRoles: readonly Role[] = [
       "servers:read",
       "servers:logs",
       "agents:read",
+      "bastions:read",
       "status:read",
       "metrics:read",
     ].map((permission) => ({

@@ -2,9 +2,9 @@ import type { Role } from "./permissions.ts";
 
 /** Who asks, once proven: by certificate, token, cookie, or by being on this host. */
 export interface Principal {
-  /** `user/alice`, `agent/node1`, `token/ci`, `local/root`, or `anonymous`. */
+  /** `user/alice`, `agent/node1`, `bastion/rack1`, `token/ci`, `local/root`, or `anonymous`. */
   name: string;
-  kind: "user" | "agent" | "token" | "local" | "anonymous";
+  kind: "user" | "agent" | "bastion" | "token" | "local" | "anonymous";
   roles: readonly Role[];
   /** The certificate's fingerprint or the token's id: what a revocation names. */
   session?: string;

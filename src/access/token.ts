@@ -2,8 +2,10 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 import { AppError } from "../platform/errors.ts";
 
-/** What a join token gives the agent that uses it. */
+/** What a join token gives the agent, or the bastion, that uses it. */
 export const joinScope = z.object({
+  /** It lets in a bastion elsewhere; absent: a host with its agent. */
+  as: z.literal("bastion").optional(),
   /** The name the agent gets; its own host name when absent. */
   name: z.string().optional(),
   labels: z.record(z.string(), z.string()).default({}),

@@ -11,7 +11,11 @@ const run = defineCommand({
     const { startBastionAlone } = await import("../roles/bastion-alone.ts");
     const { createDaemonLogger } = await import("./daemon-logger.ts");
     const settings = loadDaemonConfig(config);
-    const bastion = await startBastionAlone(settings, createDaemonLogger(settings.logLevel));
+    const bastion = await startBastionAlone(
+      settings,
+      createDaemonLogger(settings.logLevel),
+      process.execPath,
+    );
     notifySystemd("READY=1", process.env.NOTIFY_SOCKET);
     await waitForStop();
     notifySystemd("STOPPING=1", process.env.NOTIFY_SOCKET);

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { pageOf } from "../http/page.ts";
 import {
   commandSchema,
   healthSchema,
@@ -84,3 +85,21 @@ export const commandEvent = z.discriminatedUnion("kind", [
   }),
 ]);
 export type CommandEvent = z.output<typeof commandEvent>;
+
+export const bastionEnrolment = z.strictObject({
+  token: z.string().max(300),
+  csr: z.string().max(10_000),
+  hostname: z.string().max(253),
+  version: z.string().max(100),
+});
+export const bastionView = z.object({
+  name: z.string(),
+  state: z.enum(["connected", "disconnected"]),
+  enrolledAt: z.number(),
+  version: z.string().optional(),
+  address: z.string().optional(),
+  seenAt: z.number().optional(),
+  /** Facts of its machines that are stored here. */
+  taken: z.number(),
+});
+export const bastionList = pageOf(bastionView);

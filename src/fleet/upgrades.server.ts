@@ -14,6 +14,9 @@ import type { Clock } from "../platform/clock.ts";
 import { AppError, toAppError } from "../platform/errors.ts";
 import type { Logger } from "../platform/logger.ts";
 import { serveAgent } from "./agent-stream.server.ts";
+import type { Bastions } from "./bastion-service.ts";
+import { maxUplinkMessage } from "./bastion-protocol.ts";
+import { serveBastion } from "./bastion-stream.server.ts";
 import { serveCommand } from "./command-stream.server.ts";
 import { maxMessage } from "./protocol.ts";
 import type { Fleet, Work } from "./service.ts";
@@ -21,6 +24,7 @@ import type { Fleet, Work } from "./service.ts";
 export interface UpgradesDeps {
   identify: Identify;
   fleet: Fleet;
+  bastions: Bastions;
   audit: AuditLog;
   /** Milliseconds between an agent's heartbeats. */
   heartbeat: number;
@@ -39,10 +43,10 @@ const permissions: Record<Work["kind"], Permission> = {
   operate: "servers:operate",
 };
 
-/** The WebSockets of labd: one for each agent, one for each command a user runs. */
+/** The WebSockets of labd: one for each agent, one for each bastion elsewhere, one for each command a user runs. */
 export function createUpgrades(deps: UpgradesDeps): Upgrade {
-  const { identify, fleet, audit, clock, logger, newId } = deps;
-  const sockets = new WebSocketServer({ noServer: true, maxPayload: maxMessage });
+  const { identify, fleet, bastions, audit, clock, logger, newId } = deps;
+  const sockets = new WebSocketServer({ noServer: true, maxPayload: Math.max(maxMessage, maxUplinkMessage) });
   sockets.on("headers", (headers) => headers.push(`labctl-authority: ${deps.signingRoot()}`));
 
   const actorOf = (principal: Principal, peer: PeerIdentity): Actor => ({
@@ -92,7 +96,7 @@ export function createUpgrades(deps: UpgradesDeps): Upgrade {
   return (request, socket, head, peer) => {
     const path = (request.url ?? "").split("?")[0] ?? "";
     const wanted = commandPath.exec(path);
-    if (path !== "/api/v1/agent" && wanted === null) return false;
+    if (path !== "/api/v1/agent" && path !== "/api/v1/uplink" && wanted === null) return false;
     // No page of ours opens one of these: what a browser asks for, another site's page made it ask.
     if (request.headers.origin !== undefined) return false;
     const authorization = request.headers.authorization;
@@ -109,6 +113,23 @@ export function createUpgrades(deps: UpgradesDeps): Upgrade {
           if (principal.kind === "anonymous") throw new AppError("unauthenticated", "say who you are first");
           sockets.handleUpgrade(request, socket, head, (client) =>
             serveCommand(client, (work, reader) => start(actor, server, work, reader)),
+          );
+          return;
+        }
+        if (path === "/api/v1/uplink") {
+          if (principal.kind !== "bastion" || peer.kind !== "certificate") {
+            throw new AppError("unauthenticated", "a bastion's certificate is needed here");
+          }
+          const { fingerprint, address } = peer;
+          const name = principal.name.slice("bastion/".length);
+          sockets.handleUpgrade(request, socket, head, (client) =>
+            serveBastion(
+              client,
+              { name, fingerprint, address, actor: () => actorOf(principal, peer) },
+              bastions,
+              clock,
+              logger,
+            ),
           );
           return;
         }

@@ -73,6 +73,8 @@ export const machineSchema = z.object({
   nics: z.array(z.string()),
   name: z.string().optional(),
   role: z.string().optional(),
+  /** Of a bastion elsewhere. */
+  bastion: z.string().optional(),
   state: machineState,
   since: time,
   installId: z.string().optional(),

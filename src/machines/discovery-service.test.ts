@@ -22,7 +22,7 @@ function room(maxMachines: number) {
     clock,
     logger: silentLogger,
     registry,
-    bus: { publish: () => {} },
+    bus: { publish: () => {} }, journal: () => {},
     maxMachines,
   });
   const discover = async (last: string, changes: Record<string, unknown> = {}) => {

@@ -4,11 +4,13 @@ import type { Logger } from "../platform/logger.ts";
 import type { Mac } from "../platform/mac.ts";
 import type { Queries, Store } from "../store/database.ts";
 import type { MachineBus } from "./events.ts";
+import type { Journal } from "./fact.ts";
 import { type Inventory, inventorySchema } from "./inventory.ts";
 import { describeChanges } from "./inventory-diff.ts";
 import { type Machine, macsOf, recognise, summarize } from "./machine.ts";
 import { decide } from "./model.ts";
 import { createRateLimit } from "./rate-limit.ts";
+import { recordOf } from "./record.ts";
 import type { Registry } from "./registry.ts";
 import {
   appendHistory,
@@ -44,6 +46,7 @@ export function createDiscovery({
   logger,
   registry,
   bus,
+  journal,
   maxMachines = 20_000,
 }: {
   store: Store;
@@ -51,6 +54,7 @@ export function createDiscovery({
   logger: Logger;
   registry: Registry;
   bus: MachineBus;
+  journal: Journal;
   /** Beyond it, the machine that was only discovered and is longest unseen makes room. */
   maxMachines?: number;
 }): Discovery {
@@ -96,6 +100,7 @@ export function createDiscovery({
         });
       }
       deleteMachine(tx, evicted);
+      journal(tx, { kind: "forgotten", mac: evicted });
     }
     insertMachine(tx, own, JSON.stringify(inventory));
     appendHistory(tx, mac, now, ["discovered"]);
@@ -117,7 +122,9 @@ export function createDiscovery({
       const result: Discovered & { evicted?: Mac } = await store.transaction((tx) => {
         // What memory says may be older than what this transaction sees.
         const known = findMachine(tx, recognised?.mac ?? inventory.mac);
-        return known ? update(tx, known, inventory, now) : insert(tx, inventory, now);
+        const found = known ? update(tx, known, inventory, now) : insert(tx, inventory, now);
+        journal(tx, { kind: "machine", mac: found.machine.mac, record: recordOf(tx, found.machine) });
+        return found;
       });
       const { machine, first, changes, evicted } = result;
       if (evicted !== undefined) {

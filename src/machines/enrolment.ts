@@ -13,14 +13,14 @@ export interface JoinOffer {
 
 /** Lets machines enrol; given where a control plane runs. */
 export interface Enrolment {
-  /** A fresh offer, good for one machine and one use. */
+  /** A fresh offer, good for one machine and one use; `undefined` where none can be had now: it will not join by itself. */
   offer(machine: {
     mac: Mac;
     name: string;
     role: string;
     arch: "x86_64" | "arm64";
     baseUrl: string;
-  }): Promise<JoinOffer>;
+  }): Promise<JoinOffer | undefined>;
   /** Of the same shape and no use: to check templates with. */
   readonly sample: JoinOffer;
 }

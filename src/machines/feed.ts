@@ -25,13 +25,16 @@ export interface FollowOptions {
   lines: boolean;
 }
 
+/** The part of a batch that followers are shown. */
+export type FedLines = Pick<LogBatch, "event" | "lines" | "at">;
+
 /** Hands out what happens to machines to those who follow it, as an event stream. */
-export interface Feed {
+export interface Feed<Key extends string = Mac> {
   /** First what was there before, then the state, then what happens from now on. @throws `too-many` followers. */
-  follow(mac: Mac, options: FollowOptions, past: Past): ReadableStream<Uint8Array>;
-  lines(mac: Mac, batch: LogBatch): void;
-  stage(mac: Mac, report: NumberedReport): void;
-  state(machine: Machine, forgotten: boolean): void;
+  follow(key: Key, options: FollowOptions, past: Past): ReadableStream<Uint8Array>;
+  lines(key: Key, batch: FedLines): void;
+  stage(key: Key, report: NumberedReport): void;
+  state(key: Key, machine: Machine, forgotten: boolean): void;
   readonly followers: number;
   /** Ends every stream. */
   close(): void;
@@ -64,27 +67,27 @@ function catchUp(follower: Follower, past: Past): string {
   return machine === undefined ? keepAlive : formatStateEvent(machine, false);
 }
 
-export function createFeed(clock: Clock): Feed {
-  const followers = new Map<Mac, Set<Follower>>();
+export function createFeed<Key extends string = Mac>(clock: Clock): Feed<Key> {
+  const followers = new Map<Key, Set<Follower>>();
   const encoder = new TextEncoder();
   const keepAliveBytes = encoder.encode(keepAlive);
   let count = 0;
   let stopKeepAlive: (() => void) | undefined;
 
-  function remove(mac: Mac, follower: Follower): void {
-    const those = followers.get(mac);
+  function remove(key: Key, follower: Follower): void {
+    const those = followers.get(key);
     if (!those?.delete(follower)) return;
-    if (those.size === 0) followers.delete(mac);
+    if (those.size === 0) followers.delete(key);
     count--;
     if (count > 0) return;
     stopKeepAlive?.();
     stopKeepAlive = undefined;
   }
 
-  function send(mac: Mac, follower: Follower, bytes: Uint8Array): void {
+  function send(key: Key, follower: Follower, bytes: Uint8Array): void {
     const { controller } = follower;
     if ((controller.desiredSize ?? 0) <= 0) {
-      remove(mac, follower);
+      remove(key, follower);
       // Without a reason: the server would print one, and the follower only sees the connection end.
       controller.error();
       return;
@@ -92,15 +95,15 @@ export function createFeed(clock: Clock): Feed {
     controller.enqueue(bytes);
   }
 
-  function everyone(): [Mac, Follower][] {
-    return [...followers].flatMap(([mac, those]) =>
-      [...those].map((follower): [Mac, Follower] => [mac, follower]),
+  function everyone(): [Key, Follower][] {
+    return [...followers].flatMap(([key, those]) =>
+      [...those].map((follower): [Key, Follower] => [key, follower]),
     );
   }
 
-  /** Encodes once for all followers of `mac`, and not at all when there are none. */
-  function publish(mac: Mac, last: number | undefined, lines: boolean, format: () => string): void {
-    const those = followers.get(mac);
+  /** Encodes once for all followers of `key`, and not at all when there are none. */
+  function publish(key: Key, last: number | undefined, lines: boolean, format: () => string): void {
+    const those = followers.get(key);
     if (those === undefined) return;
     let bytes: Uint8Array | undefined;
     for (const follower of those) {
@@ -108,12 +111,12 @@ export function createFeed(clock: Clock): Feed {
       if (last !== undefined) follower.event = last;
       if (lines && !follower.lines) continue;
       bytes ??= encoder.encode(format());
-      send(mac, follower, bytes);
+      send(key, follower, bytes);
     }
   }
 
   return {
-    follow(mac, options, past) {
+    follow(key, options, past) {
       if (count >= maxFollowers) {
         throw new AppError("too-many", `${maxFollowers} followers are connected`, {
           hint: "close some, or follow fewer machines at once",
@@ -124,8 +127,8 @@ export function createFeed(clock: Clock): Feed {
         {
           start(controller) {
             own = { controller, lines: options.lines, event: options.after, live: false };
-            const those = followers.get(mac) ?? new Set();
-            followers.set(mac, those.add(own));
+            const those = followers.get(key) ?? new Set();
+            followers.set(key, those.add(own));
             count++;
             stopKeepAlive ??= clock.every(keepAliveMs, () => {
               for (const [each, follower] of everyone())
@@ -138,23 +141,23 @@ export function createFeed(clock: Clock): Feed {
             controller.enqueue(encoder.encode(catchUp(own, past)));
           },
           cancel() {
-            if (own) remove(mac, own);
+            if (own) remove(key, own);
           },
         },
         new ByteLengthQueuingStrategy({ highWaterMark: maxWaiting }),
       );
     },
-    lines: (mac, batch) =>
-      publish(mac, batch.event + batch.lines.length - 1, true, () => formatLogEvents(batch)),
-    stage: (mac, report) => publish(mac, report.event, false, () => formatStageEvent(report)),
-    state: (machine, forgotten) =>
-      publish(machine.mac, undefined, false, () => formatStateEvent(machine, forgotten)),
+    lines: (key, batch) =>
+      publish(key, batch.event + batch.lines.length - 1, true, () => formatLogEvents(batch)),
+    stage: (key, report) => publish(key, report.event, false, () => formatStageEvent(report)),
+    state: (key, machine, forgotten) =>
+      publish(key, undefined, false, () => formatStateEvent(machine, forgotten)),
     get followers() {
       return count;
     },
     close() {
-      for (const [mac, follower] of everyone()) {
-        remove(mac, follower);
+      for (const [key, follower] of everyone()) {
+        remove(key, follower);
         follower.controller.close();
       }
     },

@@ -5,6 +5,7 @@ import type { Store } from "../store/database.ts";
 import type { Claim } from "./claims.ts";
 import { formatLogEvents, formatStageEvent } from "./event-stream.ts";
 import type { MachineBus } from "./events.ts";
+import type { Journal } from "./fact.ts";
 import type { Feed } from "./feed.ts";
 import { cutLine, type LogLine, presentable, type StoredLine } from "./log-line.ts";
 import { type LogBatch, type LogRepository, maxBatchLines, ringLines } from "./log-repository.ts";
@@ -68,6 +69,7 @@ export function createInstallLogs({
   tails,
   feed,
   bus,
+  journal,
 }: {
   store: Store;
   clock: Clock;
@@ -76,6 +78,7 @@ export function createInstallLogs({
   tails: Tails;
   feed: Feed;
   bus: MachineBus;
+  journal: Journal;
 }): InstallLogs {
   const rate = createRateLimit(lineRate);
   const heard = new Map<Mac, number>();
@@ -116,6 +119,7 @@ export function createInstallLogs({
       at: now,
     };
     repository.insertBatch(tx, mac, batch);
+    journal(tx, { kind: "lines", mac, installId, event: batch.event, lines: fresh, at: now });
     if (gapsChanged) repository.saveGaps(tx, installId, sequence);
     const trimmed = Math.floor(tail.machineTotal / trimEvery);
     if (batch.machineTotal > ringLines && Math.floor(batch.machineTotal / trimEvery) !== trimmed) {

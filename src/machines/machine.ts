@@ -12,6 +12,8 @@ export interface Machine {
   name?: string;
   /** What its current install makes of it. */
   role?: string;
+  /** The bastion elsewhere that it is a machine of. */
+  bastion?: string;
   state: MachineState;
   /** Milliseconds since the epoch, as all times here. */
   firstSeenAt: number;
@@ -24,8 +26,13 @@ export interface Machine {
 }
 
 /** What rights and selectors may be bound to. */
-export const labelsOf = ({ role }: Pick<Machine, "role">): Record<string, string> =>
-  role === undefined ? {} : { role };
+export const labelsOf = ({
+  role,
+  bastion,
+}: Pick<Machine, "role" | "bastion">): Record<string, string> => ({
+  ...(role !== undefined && { role }),
+  ...(bastion !== undefined && { bastion }),
+});
 
 /** What a list of machines shows of an inventory. */
 export interface Summary {

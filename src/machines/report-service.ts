@@ -6,6 +6,7 @@ import type { Queries, Store } from "../store/database.ts";
 import type { Claim, Claims } from "./claims.ts";
 import type { Discovery } from "./discovery-service.ts";
 import type { Enrolment } from "./enrolment.ts";
+import type { Journal } from "./fact.ts";
 import type { Feed } from "./feed.ts";
 import type { RenderFor } from "./install-rendering.ts";
 import { findInstall, findToken, saveServed, type TokenRecord } from "./install-repository.ts";
@@ -61,6 +62,7 @@ export function createReports({
   repository,
   tails,
   feed,
+  journal,
 }: {
   store: Store;
   clock: Clock;
@@ -77,6 +79,7 @@ export function createReports({
   repository: LogRepository;
   tails: Tails;
   feed: Feed;
+  journal: Journal;
 }): Reports {
   const startedAt = clock.now();
 
@@ -120,6 +123,13 @@ export function createReports({
   async function rendered(token: TokenRecord, secret: string, file: string): Promise<string> {
     const install = findInstall(store.read, token.installId);
     if (install === undefined) throw new AppError("gone", "this install is over");
+    const agent = await enrolment?.offer({
+      mac: token.mac,
+      name: install.spec.name,
+      role: install.spec.role,
+      arch: token.arch,
+      baseUrl: token.baseUrl,
+    });
     const { files } = await render({
       spec: install.spec,
       mac: token.mac,
@@ -129,15 +139,7 @@ export function createReports({
       token: secret,
       inventory: discovery.inventoryOf(install.mac),
       kernelArgs: registry.byMac(install.mac)?.bootOptions?.kernelArgs,
-      ...(enrolment && {
-        agent: await enrolment.offer({
-          mac: token.mac,
-          name: install.spec.name,
-          role: install.spec.role,
-          arch: token.arch,
-          baseUrl: token.baseUrl,
-        }),
-      }),
+      ...(agent && { agent }),
     });
     const text = Object.hasOwn(files, file) ? files[file] : undefined;
     if (text === undefined)
@@ -159,6 +161,7 @@ export function createReports({
     const tail = tails.of(tx, mac, installId);
     const numbered = { ...report, at, installId, event: ++tail.event };
     repository.insertReport(tx, numbered);
+    journal(tx, { kind: "stage", mac, ...numbered });
     return numbered;
   }
 

@@ -16,40 +16,23 @@ import {
   machineSchema,
   machineState,
 } from "./api.ts";
+import { createDesk, keyOf } from "./desk.ts";
 import { labelsOf } from "./machine.ts";
-import { findOperatingSystem } from "./operating-systems.ts";
+import type { RemoteMachines } from "./remote-service.ts";
 import type { Machine, Machines } from "./service.ts";
-import { stagesOf } from "./stage.ts";
 
 /** A machine is named by any of its MACs or by its name. */
 const one = { params: z.object({ machine: z.string().max(253) }) };
 
 /** Bare metal: what there is, what is installed on it, how that goes. */
-export function createMachineRoutes(gate: Gate, machines: Machines) {
+export function createMachineRoutes(gate: Gate, own: Machines | undefined, remote?: RemoteMachines) {
+  const machines = createDesk(own, remote);
   const resource = (context: { req: { param(name: string): string | undefined } }) =>
     machines.resource(context.req.param("machine") ?? "");
   const read = { resource };
   const audited = { resource, audited: true };
 
-  function detail(machine: Machine): MachineDetail {
-    const installs = machines.installsOf(machine.mac);
-    const view = toView(machine);
-    const current = installs.find(({ id }) => id === view.installId);
-    const system = current && findOperatingSystem(current.os);
-    return {
-      ...view,
-      stages: machines.logs.stagesOf(machine),
-      expectations: current === undefined ? {} : Object.fromEntries(machines.expectationsFor(current.os)),
-      knownStages: system === undefined ? [] : [...stagesOf[system.family]],
-      installs: installs.map(({ mac: _, spec, ...install }) => ({
-        ...install,
-        name: spec.name,
-        role: spec.role,
-      })),
-      history: machines.historyOf(machine.mac),
-      inventory: machines.discovery.inventoryOf(machine.mac),
-    };
-  }
+  const detail = (machine: Machine): MachineDetail => ({ ...toView(machine), ...machines.detail(machine) });
 
   return createApi()
     .openapi(
@@ -59,7 +42,7 @@ export function createMachineRoutes(gate: Gate, machines: Machines) {
         {
           method: "get",
           path: "/api/v1/machines",
-          summary: "Machines, in the order of their MACs",
+          summary: "Machines of this bastion and of those elsewhere, in the order of their MACs",
           request: {
             query: pageQuery.extend({
               selector: z.string().max(1000).default(""),
@@ -82,7 +65,7 @@ export function createMachineRoutes(gate: Gate, machines: Machines) {
             decideAccess(roles, "machines:read", labels).allowed
           );
         });
-        const { items, next } = pageFrom(visible, ({ mac }) => mac, wanted);
+        const { items, next } = pageFrom(visible, keyOf, wanted);
         return context.json({ items: items.map(toView), next }, 200);
       },
     )
@@ -126,7 +109,8 @@ export function createMachineRoutes(gate: Gate, machines: Machines) {
         await gate.require(actor, "machines:install", { name, labels: { role: spec.role } });
         // A MAC nobody has seen yet may be queued before its machine is there.
         const mac = readMac(word) ?? machines.find(word).mac;
-        return context.json(toView(await machines.installs.queue(actor, mac, spec, { replace })), 201);
+        const { installs } = machines.own(current);
+        return context.json(toView(await installs.queue(actor, mac, spec, { replace })), 201);
       },
     )
     .openapi(
@@ -143,8 +127,9 @@ export function createMachineRoutes(gate: Gate, machines: Machines) {
         audited,
       ),
       async (context) => {
-        const { mac } = machines.find(context.req.valid("param").machine);
-        return context.json(toView(await machines.installs.cancel(context.var.actor, mac)), 200);
+        const machine = machines.find(context.req.valid("param").machine);
+        const { installs } = machines.own(machine);
+        return context.json(toView(await installs.cancel(context.var.actor, machine.mac)), 200);
       },
     )
     .openapi(
@@ -179,14 +164,15 @@ export function createMachineRoutes(gate: Gate, machines: Machines) {
         audited,
       ),
       async (context) => {
-        const { mac } = machines.find(context.req.valid("param").machine);
-        const options = context.req.valid("json");
-        const changed = await machines.setBootOptions(
-          context.var.actor,
-          mac,
-          options,
-          preconditionOf(context),
-        );
+        const machine = machines.find(context.req.valid("param").machine);
+        const changed = await machines
+          .own(machine)
+          .setBootOptions(
+            context.var.actor,
+            machine.mac,
+            context.req.valid("json"),
+            preconditionOf(context),
+          );
         return context.json(toView(changed), 200);
       },
     )
@@ -204,9 +190,9 @@ export function createMachineRoutes(gate: Gate, machines: Machines) {
         audited,
       ),
       async (context) => {
-        const { mac } = machines.find(context.req.valid("param").machine);
+        const machine = machines.find(context.req.valid("param").machine);
         const force = context.req.valid("query").force === "true";
-        await machines.installs.forget(context.var.actor, mac, { force });
+        await machines.own(machine).installs.forget(context.var.actor, machine.mac, { force });
         return context.body(null, 204);
       },
     )
@@ -225,7 +211,7 @@ export function createMachineRoutes(gate: Gate, machines: Machines) {
       ),
       (context) => {
         const machine = machines.find(context.req.valid("param").machine);
-        const { installId, stages, lines, total: count, gaps, lost } = machines.logs.view(machine);
+        const { installId, stages, lines, total: count, gaps, lost } = machines.logsOf(machine).view(machine);
         return context.json({ installId, stages, log_lines: lines, log_total: count, gaps, lost }, 200);
       },
     )
@@ -253,7 +239,7 @@ export function createMachineRoutes(gate: Gate, machines: Machines) {
         const { after, lines } = context.req.valid("query");
         const last = context.req.header("last-event-id") ?? after ?? "0";
         context.env.untimed();
-        const stream = machines.logs.follow(
+        const stream = machines.logsOf(machine).follow(
           machine,
           /^\d{1,15}$/.test(last) ? Number(last) : 0,
           lines === "true",

@@ -4,7 +4,7 @@ import { AppError } from "../platform/errors.ts";
 import type { Logger } from "../platform/logger.ts";
 import { type Mac, readMac } from "../platform/mac.ts";
 import { type Precondition, whatever } from "../platform/precondition.ts";
-import type { Store } from "../store/database.ts";
+import type { Queries, Store } from "../store/database.ts";
 import type { MachineBootOptions } from "./boot-order.ts";
 import { type BootOrders, createBootOrders, type DiscoverySettings } from "./boot-service.ts";
 import { createClaims } from "./claims.ts";
@@ -12,6 +12,7 @@ import { createDiscovery, type Discovery } from "./discovery-service.ts";
 import type { Enrolment } from "./enrolment.ts";
 import type { MachineBus } from "./events.ts";
 import { type Expectation, expectations } from "./expectation.ts";
+import type { Journal, MachineFact } from "./fact.ts";
 import { createFeed } from "./feed.ts";
 import { createInstallRendering, type FindImage, type InstallSettings } from "./install-rendering.ts";
 import { claimedTokens, type InstallRecord, installsOf, pastInstalls } from "./install-repository.ts";
@@ -24,6 +25,7 @@ import type { Templates } from "./render.ts";
 import { createReports, type Reports } from "./report-service.ts";
 import { findMachine, type HistoryEntry, loadMachines, readHistory, saveBootOptions } from "./repository.ts";
 import { createTails } from "./tails.ts";
+import { tellAll } from "./record.ts";
 import { renderTemplate } from "./template.ts";
 import { createTransitions } from "./transitions.ts";
 
@@ -37,7 +39,9 @@ export type {
 export type { BootOrders } from "./boot-service.ts";
 export type { Enrolment, JoinOffer } from "./enrolment.ts";
 export type { MachineEvents } from "./events.ts";
+export { type Journal, type MachineFact, machineFact } from "./fact.ts";
 export type { Machine } from "./machine.ts";
+export { createRemoteMachines, type RemoteMachines } from "./remote-service.ts";
 
 export interface MachinesDeps {
   store: Store;
@@ -52,6 +56,8 @@ export interface MachinesDeps {
   settings: InstallSettings & DiscoverySettings;
   /** Where a control plane runs: installed systems join it by themselves. */
   enrolment?: Enrolment;
+  /** Where labd is elsewhere: what is kept to be told to it. */
+  journal?: Journal;
 }
 
 /** Bare metal: what there is, what it boots, how its installs go. */
@@ -81,6 +87,8 @@ export interface Machines {
     options: MachineBootOptions,
     precondition?: Precondition,
   ): Promise<Machine>;
+  /** All that is now, as facts: what somebody is told who has heard nothing yet. */
+  tell(tx: Queries): MachineFact[];
   /** Ends every stream of events. */
   close(): void;
 }
@@ -89,16 +97,16 @@ export interface Machines {
 const lookBack = 10;
 
 export function createMachines(deps: MachinesDeps): Machines {
-  const { store, clock, audit, logger, bus, settings } = deps;
+  const { store, clock, audit, logger, bus, settings, journal = () => {} } = deps;
   const registry = createRegistry(loadMachines(store.read));
   const claims = createClaims(claimedTokens(store.read));
   const repository = createLogRepository();
   const tails = createTails(repository);
   const feed = createFeed(clock);
-  const transitions = createTransitions({ clock, registry, claims, bus, feed, logs: repository });
+  const transitions = createTransitions({ clock, registry, claims, bus, feed, journal, logs: repository });
   const render = createInstallRendering(deps.templates, deps.findImage, settings);
-  const discovery = createDiscovery({ store, clock, logger, registry, bus });
-  const logs = createInstallLogs({ store, clock, registry, repository, tails, feed, bus });
+  const discovery = createDiscovery({ store, clock, logger, registry, bus, journal });
+  const logs = createInstallLogs({ store, clock, registry, repository, tails, feed, bus, journal });
   const shared = { store, clock, logger, registry, discovery, render, enrolment: deps.enrolment };
   const known = (macOrName: string) => {
     const mac = readMac(macOrName);
@@ -117,6 +125,7 @@ export function createMachines(deps: MachinesDeps): Machines {
       repository,
       tails,
       feed,
+      journal,
     }),
     logs,
     discoverKickstart: () => renderTemplate(deps.templates, "fedora/discover.ks", {}),
@@ -153,6 +162,7 @@ export function createMachines(deps: MachinesDeps): Machines {
       registry.put(changed);
       return changed;
     },
+    tell: (tx) => tellAll(tx, repository),
     close: () => feed.close(),
   };
 }

@@ -4,11 +4,13 @@ import type { Queries } from "../store/database.ts";
 import type { Claims } from "./claims.ts";
 import type { MachineBus, MachineEvents } from "./events.ts";
 import { durationsOf } from "./expectation.ts";
+import type { Journal } from "./fact.ts";
 import type { Feed } from "./feed.ts";
 import { deleteTokens, endInstall, resumeInstall, startInstall } from "./install-repository.ts";
 import type { LogRepository } from "./log-repository.ts";
 import type { Machine } from "./machine.ts";
 import { decide, type Effect, type MachineEvent } from "./model.ts";
+import { recordOf } from "./record.ts";
 import type { Registry } from "./registry.ts";
 import { deleteMachine, saveState } from "./repository.ts";
 import { foldStages } from "./stage.ts";
@@ -33,6 +35,7 @@ export function createTransitions({
   bus,
   feed,
   logs,
+  journal,
 }: {
   clock: Clock;
   registry: Registry;
@@ -40,6 +43,7 @@ export function createTransitions({
   bus: MachineBus;
   feed: Feed;
   logs: LogRepository;
+  journal: Journal;
 }): Transitions {
   function store(tx: Queries, effect: Effect, now: number): void {
     switch (effect.kind) {
@@ -78,10 +82,13 @@ export function createTransitions({
       for (const effect of effects) store(tx, effect, now);
       if (state === undefined) {
         deleteMachine(tx, machine.mac);
+        journal(tx, { kind: "forgotten", mac: machine.mac });
         return { kind: "forgotten", machine, effects };
       }
       saveState(tx, machine.mac, state, machine.name);
-      return { kind: "moved", machine: { ...machine, state }, effects };
+      const moved = { ...machine, state };
+      journal(tx, { kind: "machine", mac: machine.mac, record: recordOf(tx, moved) });
+      return { kind: "moved", machine: moved, effects };
     },
     settle(step) {
       if (step.kind === "ignored") return;
@@ -94,7 +101,7 @@ export function createTransitions({
       for (const effect of effects) {
         announce(bus, machine, effect, clock.now());
       }
-      if (effects.length > 0) feed.state(machine, step.kind === "forgotten");
+      if (effects.length > 0) feed.state(machine.mac, machine, step.kind === "forgotten");
     },
   };
 }

@@ -157,6 +157,18 @@ export const daemonConfigSchema = z.strictObject({
         .prefault({}),
     })
     .prefault({}),
+  /** Where labd is elsewhere: this bastion tells it of its machines; `labctl bastion join` makes them known to each other. */
+  uplink: z
+    .strictObject({
+      /** labd's address as installed machines reach it, `labd.example:8443`; default: as this bastion does. */
+      advertise: z
+        .string()
+        .regex(/^[\w.-]+:\d+$/, "must be HOST:PORT")
+        .optional(),
+      /** Log lines kept while labd is away; beyond, the oldest go. */
+      maxLogLines: z.int().min(1000).max(10_000_000).default(100_000),
+    })
+    .prefault({}),
   /** For a Prometheus inside the lab: `GET /metrics` without a token on this address, besides the sockets. */
   metrics: z
     .strictObject({

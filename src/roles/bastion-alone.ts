@@ -11,12 +11,19 @@ import { createStatusRoutes } from "../http/status-routes.ts";
 import { systemClock as clock } from "../platform/clock.ts";
 import type { DaemonConfig } from "../platform/config.ts";
 import type { Logger } from "../platform/logger.ts";
-import { startBastion } from "./bastion.ts";
+import { startJoined } from "./uplink.ts";
 import { createStarted, type Running } from "./running.ts";
 import { createTelemetry, listenForMetrics } from "./telemetry.ts";
 
-/** The bastion without a control plane: this host's administrators alone ask it, by the admin socket. */
-export async function startBastionAlone(config: DaemonConfig, logger: Logger): Promise<Running> {
+/**
+ * The bastion without a control plane of its own: this host's administrators alone ask it, by the admin socket. Where it
+ * joined a labd elsewhere, it tells that one of its machines, and what it installs joins there.
+ */
+export async function startBastionAlone(
+  config: DaemonConfig,
+  logger: Logger,
+  executable: string,
+): Promise<Running> {
   const started = createStarted();
   try {
     const telemetry = createTelemetry(config, clock);
@@ -32,7 +39,8 @@ export async function startBastionAlone(config: DaemonConfig, logger: Logger): P
       limits: createRateLimits(config.labd.rateLimits, clock),
       newId: () => crypto.randomUUID(),
     });
-    const { rooms, listeners } = started.keep(await startBastion(config, logger, { telemetry, audit, gate }));
+    const ground = { telemetry, audit, gate };
+    const { rooms, listeners } = started.keep(await startJoined(config, logger, ground, executable));
     const startedAt = clock.now();
     const status = createStatusRoutes(gate, () => ({ pid: process.pid, startedAt, listeners: listeners() }));
     const app = createControlPlane(

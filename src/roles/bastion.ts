@@ -29,7 +29,14 @@ import { createImages } from "../images/service.ts";
 import { measureInstalls } from "../machines/install-metrics.ts";
 import { createMachineLabRoutes } from "../machines/lab-routes.ts";
 import { createMachineRoutes } from "../machines/routes.ts";
-import { createMachines, type Enrolment, type MachineEvents } from "../machines/service.ts";
+import {
+  createMachines,
+  type Enrolment,
+  type Journal,
+  type MachineEvents,
+  type Machines,
+  type RemoteMachines,
+} from "../machines/service.ts";
 import { startStallWatch } from "../machines/stall-watch.server.ts";
 import { createTemplates } from "../machines/templates.client.ts";
 import { systemClock as clock } from "../platform/clock.ts";
@@ -48,6 +55,10 @@ export interface Ground {
   gate: Gate;
   /** Where a control plane runs in the same process: what is installed joins it. */
   enrolment?: Enrolment;
+  /** Where labd runs in this process: machines of bastions elsewhere. */
+  remote?: RemoteMachines;
+  /** Where labd is elsewhere: what is kept to be told to it. */
+  journal?: Journal;
   /** The executables agents run, by URL path below `/agent/`. */
   executables?: ReadonlyMap<string, string>;
 }
@@ -55,6 +66,7 @@ export interface Ground {
 export interface Bastion extends Running {
   /** What users ask of it; served by whoever holds the admin socket. */
   readonly rooms: Rooms;
+  readonly machines: Machines;
   listeners(): Status["listeners"];
 }
 
@@ -62,7 +74,7 @@ export interface Bastion extends Running {
 export async function startBastion(
   config: DaemonConfig,
   logger: Logger,
-  { telemetry, audit, gate, enrolment, executables }: Ground,
+  { telemetry, audit, gate, enrolment, executables, remote, journal }: Ground,
 ): Promise<Bastion> {
   const started = createStarted();
   try {
@@ -118,6 +130,7 @@ export async function startBastion(
       leasesOf: (mac) => dhcp.leasesOf(mac),
       settings: { ...config.install, mirrors, after: config.discovery.after },
       ...(enrolment && { enrolment }),
+      ...(journal && { journal }),
     });
     started.keep({ stop: async () => machines.close() });
     started.keep({ stop: async () => stopStallWatch() });
@@ -192,8 +205,9 @@ export async function startBastion(
     health.add("RAM environment", () => ramEnvironment(config.ramDir));
 
     return {
+      machines,
       rooms: [
-        createMachineRoutes(gate, machines),
+        createMachineRoutes(gate, machines, remote),
         createBootRecordRoutes(gate, { record, machines, now: clock.now, timeOf: timeOfDay }),
         createImageRoutes(gate, images),
       ],

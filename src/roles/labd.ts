@@ -17,6 +17,8 @@ import { createSessionRoutes } from "../access/session-routes.ts";
 import { createSessions } from "../access/session-service.ts";
 import { createTokenService, type TokenService } from "../access/token-service.ts";
 import { measureFleet } from "../fleet/fleet-metrics.ts";
+import { createBastionRoutes } from "../fleet/bastion-routes.ts";
+import { createBastions } from "../fleet/bastion-service.ts";
 import { createFleetRoutes } from "../fleet/routes.ts";
 import { createFleet } from "../fleet/service.ts";
 import { createUpgrades } from "../fleet/upgrades.server.ts";
@@ -27,6 +29,8 @@ import { createOperationsRoutes } from "../http/operations-routes.ts";
 import { createRateLimits } from "../http/rate-limits.ts";
 import { createStatusRoutes } from "../http/status-routes.ts";
 import { listenTls } from "../http/tls-listener.server.ts";
+import { createMachineRoutes } from "../machines/routes.ts";
+import { createRemoteMachines, type RemoteMachines } from "../machines/service.ts";
 import { systemClock as clock } from "../platform/clock.ts";
 import type { DaemonConfig } from "../platform/config.ts";
 import type { Logger } from "../platform/logger.ts";
@@ -44,6 +48,8 @@ export interface Labd extends Running {
   readonly audit: AuditLog;
   readonly gate: Gate;
   readonly tokens: TokenService;
+  /** Machines of bastions elsewhere. */
+  readonly remote: RemoteMachines;
   /** Opens its port and the admin socket, for its own routes and for those of a bastion in the same process. */
   serve(bastion?: Pick<Bastion, "rooms" | "listeners">): Promise<void>;
 }
@@ -104,10 +110,15 @@ export async function openLabd(
       newId,
     });
     const fleet = started.keep(await createFleet({ store, clock, audit, authority, tokens, newId }));
+    const remote = createRemoteMachines(store, clock);
+    const bastions = started.keep(
+      await createBastions({ store, clock, audit, authority, tokens, remote }),
+    );
     measureFleet(metrics, fleet.hub, () => fleet.list().length);
     const upgrade = createUpgrades({
       identify,
       fleet,
+      bastions,
       audit,
       heartbeat: config.labd.heartbeat,
       authorities: authority.bundle,
@@ -150,6 +161,7 @@ export async function openLabd(
           createIdentityRoutes(),
           createAuditRoutes(gate, audit),
           createFleetRoutes(gate, fleet, limits),
+          createBastionRoutes(gate, bastions, limits),
           createOperationsRoutes(telemetry, gate),
           createStatusRoutes(gate, () => ({ pid: process.pid, startedAt, listeners: listeners() })),
           ...bastion.rooms,
@@ -190,7 +202,9 @@ export async function openLabd(
       audit,
       gate,
       tokens,
-      serve: (bastion = { rooms: [], listeners: () => [] }) => serve(bastion),
+      remote,
+      serve: (bastion = { rooms: [createMachineRoutes(gate, undefined, remote)], listeners: () => [] }) =>
+        serve(bastion),
       stop: () => started.stop(),
     };
   } catch (error) {

@@ -1,5 +1,3 @@
-import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
 import { networkInterfaces } from "node:os";
 import type { Actor, TokenService } from "../access/service.ts";
 import type { Enrolment } from "../machines/service.ts";
@@ -7,6 +5,7 @@ import { systemClock as clock } from "../platform/clock.ts";
 import type { DaemonConfig } from "../platform/config.ts";
 import type { Logger } from "../platform/logger.ts";
 import { startBastion } from "./bastion.ts";
+import { describeExecutable } from "./enrolment.ts";
 import { openLabd } from "./labd.ts";
 import { createStarted, type Running } from "./running.ts";
 
@@ -30,17 +29,9 @@ export async function startStandalone(
         : [address],
     );
     const labd = started.keep(await openLabd(config, logger, environment, addresses));
-    const arch = process.arch === "arm64" ? "arm64" : "x86_64";
-    const path = `${arch}/labctl`;
-    const enrolment = createEnrolment(
-      labd.tokens,
-      config.labd.port,
-      `/agent/${path}`,
-      await sha256Of(executable),
-    );
-    const bastion = started.keep(
-      await startBastion(config, logger, { ...labd, enrolment, executables: new Map([[path, executable]]) }),
-    );
+    const { executables, enrolment } = await describeExecutable(executable);
+    const ground = { ...labd, executables, enrolment: enrolment(createMint(labd.tokens, config.labd.port)) };
+    const bastion = started.keep(await startBastion(config, logger, ground));
     await labd.serve(bastion);
     logger.info("bastion is ready", { interfaces: config.interfaces.map((each) => each.name).join(",") });
     return started;
@@ -50,35 +41,22 @@ export async function startStandalone(
   }
 }
 
-function createEnrolment(tokens: TokenService, port: number, executable: string, sha256: string): Enrolment {
-  return {
-    sample: {
-      server: `192.0.2.1:${port}`,
-      token: `labctl_join_${"x".repeat(43)}_${"0".repeat(64)}`,
-      executable,
-      sha256,
-    },
-    async offer({ mac, name, role, baseUrl }) {
-      const actor: Actor = {
-        principal: { kind: "local", name: "local/bastion", roles: [] },
-        from: "",
-        requestId: `install ${mac}`,
-        startedAt: clock.now(),
-      };
-      const { text } = await tokens.create(actor, {
-        kind: "join",
-        description: `install of ${name}`,
-        scope: { name, mac, labels: { role } },
-        lifetime: joinPatience,
-        uses: 1,
-      });
-      return { server: `${new URL(baseUrl).hostname}:${port}`, token: text, executable, sha256 };
-    },
+/** Join tokens of the control plane in this process; machines reach it where they reach the bastion. */
+const createMint =
+  (tokens: TokenService, port: number) =>
+  async ({ mac, name, role, baseUrl }: Parameters<Enrolment["offer"]>[0]) => {
+    const actor: Actor = {
+      principal: { kind: "local", name: "local/bastion", roles: [] },
+      from: "",
+      requestId: `install ${mac}`,
+      startedAt: clock.now(),
+    };
+    const { text } = await tokens.create(actor, {
+      kind: "join",
+      description: `install of ${name}`,
+      scope: { name, mac, labels: { role } },
+      lifetime: joinPatience,
+      uses: 1,
+    });
+    return { server: `${new URL(baseUrl).hostname}:${port}`, token: text };
   };
-}
-
-async function sha256Of(path: string): Promise<string> {
-  const hash = createHash("sha256");
-  for await (const chunk of createReadStream(path)) hash.update(chunk);
-  return hash.digest("hex");
-}

@@ -7,6 +7,7 @@ import images from "../../migrations/0009_images.sql" with { type: "text" };
 import idempotency from "../../migrations/0010_idempotency.sql" with { type: "text" };
 import sessions from "../../migrations/0011_sessions.sql" with { type: "text" };
 import rotation from "../../migrations/0012_rotation.sql" with { type: "text" };
+import uplink from "../../migrations/0013_uplink.sql" with { type: "text" };
 import cancel from "../../migrations/0015_cancel.sql" with { type: "text" };
 import type { Migration } from "./migrator.ts";
 
@@ -21,5 +22,6 @@ export const migrations: readonly Migration[] = [
   { name: "0010_idempotency", sql: idempotency },
   { name: "0011_sessions", sql: sessions },
   { name: "0012_rotation", sql: rotation },
+  { name: "0013_uplink", sql: uplink },
   { name: "0015_cancel", sql: cancel },
 ];

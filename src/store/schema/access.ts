@@ -16,7 +16,7 @@ export const certificates = sqliteTable("certificates", {
   fingerprint: text("fingerprint").primaryKey(),
   serial: text("serial").notNull(),
   authorityId: integer("authority_id").notNull(),
-  holder: text("holder", { enum: ["server", "agent", "user"] }).notNull(),
+  holder: text("holder", { enum: ["server", "agent", "bastion", "user"] }).notNull(),
   name: text("name").notNull(),
   issuedAt: integer("issued_at").notNull(),
   notAfter: integer("not_after").notNull(),
