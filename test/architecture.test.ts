@@ -45,6 +45,7 @@ const mayImport: Record<string, readonly string[]> = {
   images: ["images", "access", "store", "platform", "protocols", "http"],
   boot: ["boot", "machines", "images", "store", "platform", "protocols", "http"],
   firmware: ["firmware", "platform", "protocols"],
+  uplink: ["uplink", "agent", "access", "machines", "fleet", "store", "platform"],
   fleet: ["fleet", "access", "machines", "store", "platform", "protocols", "http"],
   sandboxes: ["sandboxes", "access", "vault", "store", "platform", "protocols", "http"],
   agent: ["agent", "access", "platform", "protocols", "fleet", "machines"],
@@ -55,7 +56,7 @@ const mayImport: Record<string, readonly string[]> = {
 };
 /** The files of a room that other rooms may name. */
 const door =
-  /^(service|[a-z0-9-]+-service|model|inventory|events|api|protocol|routes|[a-z0-9-]+-routes)\.ts$/;
+  /^(service|[a-z0-9-]+-service|model|inventory|events|api|connection|[a-z]*-?protocol|routes|[a-z0-9-]+-routes)\.ts$/;
 
 function breaches(check: (source: Source) => string[]): string[] {
   return product.flatMap((source) => check(source).map((what) => `${source.path}: ${what}`));

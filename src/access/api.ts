@@ -66,6 +66,7 @@ export const authorityView = z.object({
   createdAt: z.number(),
   notAfter: z.number(),
   agents: z.array(z.string()),
+  bastions: z.array(z.string()),
   users: z.array(z.string()),
   /** Join and login tokens that carry its fingerprint and can be used still. */
   tokens: z.number(),

@@ -33,7 +33,12 @@ const hour = 3_600_000;
 const day = 24 * hour;
 const rootLifetime = 10 * 365 * day;
 /** How long each holder's certificate lives; it is renewed by its holder when a third is left. */
-export const lifetimes: Record<Holder, number> = { server: 30 * day, agent: 7 * day, bastion: 30 * day, user: 12 * hour };
+export const lifetimes: Record<Holder, number> = {
+  server: 30 * day,
+  agent: 7 * day,
+  bastion: 30 * day,
+  user: 12 * hour,
+};
 
 /** A root as anybody may see it. */
 export interface AuthorityView {
@@ -45,6 +50,7 @@ export interface AuthorityView {
   notAfter: number;
   /** Names of those who use a certificate it signed. */
   agents: string[];
+  bastions: string[];
   users: string[];
 }
 
@@ -132,7 +138,17 @@ export async function openAuthority(
         living.filter((each) => each.holder === holder).map((each) => each.name);
       const users = named("user").filter((user) => !moved.has(user));
       for (const user of users) moved.add(user);
-      views.push({ id, state, fingerprint, pem, createdAt, notAfter, agents: named("agent"), users });
+      views.push({
+        id,
+        state,
+        fingerprint,
+        pem,
+        createdAt,
+        notAfter,
+        agents: named("agent"),
+        bastions: named("bastion"),
+        users,
+      });
     }
     return views;
   }

@@ -79,8 +79,12 @@ export function createRootRotation(
 
 const named = 10;
 
-function dependants({ agents, users, tokens }: RootStanding): string {
-  const names = [...agents.map((name) => `server/${name}`), ...users.map((name) => `user/${name}`)];
+function dependants({ agents, bastions, users, tokens }: RootStanding): string {
+  const names = [
+    ...agents.map((name) => `server/${name}`),
+    ...bastions.map((name) => `bastion/${name}`),
+    ...users.map((name) => `user/${name}`),
+  ];
   const shown = names.slice(0, named);
   if (names.length > named) shown.push(`${names.length - named} more`);
   if (tokens > 0) shown.push(`${tokens} unused ${tokens === 1 ? "token" : "tokens"}`);

@@ -72,7 +72,7 @@ const fingerprintOf = (pem: string) =>
 /** Makes a key on this host and has it certified for `token`. */
 export async function certify(
   server: string,
-  path: "/api/v1/enrol" | "/api/v1/login",
+  path: "/api/v1/enrol" | "/api/v1/login" | "/api/v1/bastions/enrol",
   tokenText: string,
   extra: Record<string, unknown>,
 ): Promise<AgentState> {

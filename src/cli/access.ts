@@ -127,6 +127,7 @@ const caColumns: Column<z.output<typeof authorityView>>[] = [
   { title: "SINCE", value: (row) => formatTime(row.createdAt) },
   { title: "UNTIL", value: (row) => formatTime(row.notAfter) },
   { title: "AGENTS", value: (row) => row.agents.length },
+  { title: "BASTIONS", value: (row) => row.bastions.length },
   { title: "USERS", value: (row) => row.users.length },
   { title: "TOKENS", value: (row) => row.tokens },
 ];

@@ -28,6 +28,22 @@ export const bastion = defineGroup({
   example: "labctl bastion run",
   commands: {
     run: { summary: run.summary, load: async () => run },
+    join: {
+      summary: "let it tell a labd elsewhere of its machines",
+      load: async () => (await import("./bastion-uplink.ts")).join,
+    },
+    leave: {
+      summary: "forget that labd",
+      load: async () => (await import("./bastion-uplink.ts")).leave,
+    },
+    revoke: {
+      summary: "take a bastion's certificates back and cut its connection",
+      load: async () => (await import("./bastion-uplink.ts")).revoke,
+    },
+    remove: {
+      summary: "revoke a bastion and forget what it told",
+      load: async () => (await import("./bastion-uplink.ts")).remove,
+    },
     "dhcp-snippet": {
       summary: "configuration for your own DHCP server that points it here",
       load: async () => (await import("./dhcp-snippet.ts")).dhcpSnippet,

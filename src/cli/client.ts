@@ -7,6 +7,7 @@ import type { IdentityRoutes } from "../access/identity-routes.ts";
 import type { AccessRoutes } from "../access/routes.ts";
 import type { SessionRoutes } from "../access/session-routes.ts";
 import type { BootRecordRoutes } from "../boot/routes.ts";
+import type { BastionRoutes } from "../fleet/bastion-routes.ts";
 import type { FleetRoutes } from "../fleet/routes.ts";
 import type { ApiEnv } from "../http/gate.ts";
 import type { OperationsRoutes } from "../http/operations-routes.ts";
@@ -24,6 +25,7 @@ type Api = Of<MachineRoutes> &
   Of<BootRecordRoutes> &
   Of<ImageRoutes> &
   Of<FleetRoutes> &
+  Of<BastionRoutes> &
   Of<AccessRoutes> &
   Of<GovernanceRoutes> &
   Of<IdentityRoutes> &

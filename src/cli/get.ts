@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import { roleView, tokenView, userView } from "../access/api.ts";
-import { type ServerView, serverView } from "../fleet/api.ts";
+import { bastionView, type ServerView, serverView } from "../fleet/api.ts";
 import { pageOf } from "../http/page.ts";
 import { AppError } from "../platform/errors.ts";
 import { nearest } from "../platform/nearest.ts";
@@ -50,6 +50,16 @@ const kinds: Record<string, Kind> = {
       { title: "LABELS", value: labels },
     ],
   ),
+  bastions: kind((client, page) => client.v1.bastions.$get(page), bastionView, [
+    { title: "NAME", value: (row) => row.name },
+    { title: "STATE", value: (row) => row.state },
+    {
+      title: "SEEN",
+      value: (row) => (row.seenAt === undefined ? undefined : `${formatAge(Date.now() - row.seenAt)} ago`),
+    },
+    { title: "ADDRESS", value: (row) => row.address },
+    { title: "VERSION", value: (row) => row.version },
+  ]),
   tokens: kind((client, page) => client.v1.tokens.$get(page), tokenView, [
     { title: "ID", value: (row) => row.id },
     { title: "KIND", value: (row) => row.kind },

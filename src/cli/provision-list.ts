@@ -20,6 +20,7 @@ const columns: Column<MachineView>[] = [
   { title: "MAC", value: ({ mac }) => mac },
   { title: "NAME", value: ({ name }) => name },
   { title: "STATE", value: ({ state }) => state },
+  { title: "BASTION", value: ({ bastion }) => bastion },
   { title: "FOR", value: ({ since }) => formatAge(Date.now() - since) },
   { title: "STAGE", value: stateDetail },
   { title: "PRODUCT", value: ({ summary }) => summary?.product },

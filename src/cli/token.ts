@@ -45,6 +45,7 @@ const create = defineRemoteCommand({
       description: "join: label of the host, as often as wanted",
       valueHint: "KEY=VALUE",
     },
+    bastion: { type: "boolean", description: "join: it lets in a bastion elsewhere instead of a host" },
     user: { type: "string", description: "login: the user it is for" },
     role: { type: "string", description: "api: a role it holds, as often as wanted" },
     description: { type: "string", default: "", description: "for the list" },
@@ -66,6 +67,7 @@ const create = defineRemoteCommand({
           ...(args.uses !== undefined && { uses: Number(args.uses) }),
           ...(args.user !== undefined && { user: args.user }),
           scope: {
+            ...(args.bastion === true && { as: "bastion" as const }),
             labels: Object.fromEntries(many("label").map((text) => text.split("=", 2))),
             ...(args.name !== undefined && { name: args.name }),
             ...(args.mac !== undefined && { mac: parseMac(args.mac) }),

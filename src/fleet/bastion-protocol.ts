@@ -54,6 +54,8 @@ export const uplinkMessage = z.discriminatedUnion("kind", [
     version: z.int(),
     /** Everything of this outbox up to this number is stored. */
     taken: z.int().min(0),
+    /** The roots to trust; the first one signs. */
+    authorities: z.string().max(100_000),
   }),
   z.object({ kind: z.literal("taken"), seq: z.int().min(0) }),
   z.object({ kind: z.literal("minted"), request: id, token: z.string().max(300) }),
@@ -63,7 +65,7 @@ export const uplinkMessage = z.discriminatedUnion("kind", [
     pem: z.string().max(20_000),
     authorities: z.string().max(100_000),
   }),
-  /** Roots that are trusted from now on: have the next certificate made. */
+  /** As in the welcome, when they change. */
   z.object({ kind: z.literal("trust"), authorities: z.string().max(100_000) }),
 ]);
 export type UplinkMessage = z.output<typeof uplinkMessage>;

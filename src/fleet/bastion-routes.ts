@@ -86,3 +86,5 @@ export function createBastionRoutes(gate: Gate, bastions: Bastions, limits: Rate
       },
     );
 }
+
+export type BastionRoutes = ReturnType<typeof createBastionRoutes>;

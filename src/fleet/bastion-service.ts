@@ -1,4 +1,10 @@
-import { type Actor, type AuditLog, type Authority, decideAccess, type TokenService } from "../access/service.ts";
+import {
+  type Actor,
+  type AuditLog,
+  type Authority,
+  decideAccess,
+  type TokenService,
+} from "../access/service.ts";
 import type { MachineFact, RemoteMachines } from "../machines/service.ts";
 import type { Clock } from "../platform/clock.ts";
 import { AppError, toAppError } from "../platform/errors.ts";
@@ -42,19 +48,19 @@ export interface Bastions {
   renew(actor: Actor, name: string, csr: string): Promise<Certified>;
   /** Takes its certificates back and closes its connection; `forget` removes it with all that it told. */
   takeBack(actor: Actor, name: string, because: string, forget: boolean): Promise<void>;
-  /** A connection stands. The answer is how far this outbox was stored; one that is new here starts from nothing. */
+  /** A connection stands. The answer is how far this outbox was stored, and the roots to trust; one that is new here starts from nothing. */
   greet(
     name: string,
     hello: { outbox: string; version: string; address: string },
     link: BastionLink,
-  ): Promise<number>;
+  ): Promise<{ taken: number; authorities: string }>;
   leave(name: string, link: BastionLink): void;
   /** Stores what is new of these and answers how far it goes. */
   take(actor: Actor, name: string, facts: readonly { seq: number; fact: MachineFact }[]): Promise<number>;
   /** A join token for one machine, for one use. */
   mint(actor: Actor, name: string, machine: { mac: string; name: string; role: string }): Promise<string>;
-  /** To every bastion that is connected: these roots are trusted now. */
-  trust(): void;
+  /** Who is trusted has changed: every bastion that is connected is told, or cut off where its certificate ended by it. */
+  trust(ended: readonly string[]): void;
   stop(): Promise<void>;
 }
 
@@ -96,7 +102,11 @@ export async function createBastions({
   };
 
   /** Every message asks anew: a right that is taken away ends at once. */
-  async function need(actor: Actor, permission: "bastion:report" | "bastion:mint", name: string): Promise<void> {
+  async function need(
+    actor: Actor,
+    permission: "bastion:report" | "bastion:mint",
+    name: string,
+  ): Promise<void> {
     const decision = decideAccess(actor.principal.roles, permission);
     if (decision.allowed) return;
     const resource = `bastion/${name}`;
@@ -107,10 +117,12 @@ export async function createBastions({
   return {
     list: () =>
       [...records.values()]
-        .map((record): BastionView => ({
-          ...record,
-          state: links.has(record.name) ? "connected" : "disconnected",
-        }))
+        .map(
+          (record): BastionView => ({
+            ...record,
+            state: links.has(record.name) ? "connected" : "disconnected",
+          }),
+        )
         .sort((a, b) => (a.name < b.name ? -1 : 1)),
     async enrol(actor, request) {
       const joined = store.transaction(async (tx) => {
@@ -196,13 +208,14 @@ export async function createBastions({
         if (fresh) remote.forget(tx, name);
         const reached = fresh ? 0 : known.taken;
         await updateBastion(tx, name, { outbox, taken: reached, version, address, seenAt: now });
+        await authority.supersede(tx, "bastion", name, link.fingerprint);
         return { taken: reached, anew: fresh };
       });
       if (anew) remote.settleForgotten(name);
       change(name, { outbox, taken, version, address, seenAt: now });
       cut(name, "the bastion connected again");
       links.set(name, link);
-      return taken;
+      return { taken, authorities: authority.bundle() };
     },
     leave(name, link) {
       if (links.get(name) === link) links.delete(name);
@@ -239,8 +252,11 @@ export async function createBastions({
       });
       return text;
     },
-    trust() {
-      for (const link of links.values()) link.trust(authority.bundle());
+    trust(ended) {
+      for (const [name, link] of [...links]) {
+        if (ended.includes(link.fingerprint)) cut(name, "its root was retired");
+        else link.trust(authority.bundle());
+      }
     },
     async stop() {
       for (const name of [...links.keys()]) cut(name, "labd stops");

@@ -58,13 +58,13 @@ export function serveBastion(
       close: (reason) => socket.close(4001, reason.slice(0, 100)),
     };
     const { outbox, software } = hello;
-    const taken = await bastions.greet(
+    const { taken, authorities } = await bastions.greet(
       peer.name,
       { outbox, version: software, address: peer.address },
       own,
     );
     link = own;
-    send({ kind: "welcome", version, taken });
+    send({ kind: "welcome", version, taken, authorities });
     log.info("bastion connected", { version: software, address: peer.address });
   }
 

@@ -80,6 +80,11 @@ export function createEnrolment(deps: EnrolmentDeps): Enrolment {
       const join = store.transaction(async (tx) => {
         const token = await tokens.use(tx, "join", request.token);
         const { scope } = token;
+        if (scope.as === "bastion") {
+          throw new AppError("unauthenticated", "this token lets in a bastion, not a host", {
+            hint: "labctl bastion join uses it; labctl token create makes one for hosts",
+          });
+        }
         if (scope.mac !== undefined && !request.macs.includes(scope.mac)) {
           throw new AppError("unauthenticated", "this token is for another machine", {
             hint: `it is bound to ${scope.mac}; this host has ${request.macs.join(", ").slice(0, 200)}`,

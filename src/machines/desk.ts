@@ -81,9 +81,13 @@ export function createDesk(own: Machines | undefined, remote: RemoteMachines | u
     logsOf,
     own(machine) {
       if (machine?.bastion !== undefined) {
-        throw new AppError("conflict", `${machine.name ?? machine.mac} is a machine of bastion/${machine.bastion}`, {
-          hint: `order it about on that bastion's host`,
-        });
+        throw new AppError(
+          "conflict",
+          `${machine.name ?? machine.mac} is a machine of bastion/${machine.bastion}`,
+          {
+            hint: `order it about on that bastion's host`,
+          },
+        );
       }
       if (own) return own;
       throw new AppError("conflict", "this control plane has no bastion of its own", {

@@ -22,7 +22,8 @@ function room(maxMachines: number) {
     clock,
     logger: silentLogger,
     registry,
-    bus: { publish: () => {} }, journal: () => {},
+    bus: { publish: () => {} },
+    journal: () => {},
     maxMachines,
   });
   const discover = async (last: string, changes: Record<string, unknown> = {}) => {

@@ -26,10 +26,7 @@ export interface Machine {
 }
 
 /** What rights and selectors may be bound to. */
-export const labelsOf = ({
-  role,
-  bastion,
-}: Pick<Machine, "role" | "bastion">): Record<string, string> => ({
+export const labelsOf = ({ role, bastion }: Pick<Machine, "role" | "bastion">): Record<string, string> => ({
   ...(role !== undefined && { role }),
   ...(bastion !== undefined && { bastion }),
 });

@@ -22,18 +22,22 @@ export function tellAll(tx: Queries, logs: LogRepository): MachineFact[] {
     const record: MachineFact = { kind: "machine", mac, record: recordOf(tx, machine) };
     if (!("installId" in state)) return [record];
     const { installId } = state;
-    const stages = logs.reportsOf(tx, installId).map((report): MachineFact => ({ kind: "stage", mac, ...report }));
+    const stages = logs
+      .reportsOf(tx, installId)
+      .map((report): MachineFact => ({ kind: "stage", mac, ...report }));
     const batches = state.kind === "installed" ? [] : logs.batchesAfter(tx, mac, 0, ringLines);
     const lines = batches
       .filter((batch) => batch.installId === installId)
-      .map(({ event, at, lines: stored }): MachineFact => ({
-        kind: "lines",
-        mac,
-        installId,
-        event,
-        at,
-        lines: [...stored],
-      }));
+      .map(
+        ({ event, at, lines: stored }): MachineFact => ({
+          kind: "lines",
+          mac,
+          installId,
+          event,
+          at,
+          lines: [...stored],
+        }),
+      );
     return [record, ...stages, ...lines];
   });
 }

@@ -73,7 +73,15 @@ export function insertEvent(tx: Queries, bastion: string, event: RemoteEvent): b
   const count = event.kind === "lines" ? event.lines.length : 1;
   const inserted = tx
     .insert(remoteEvents)
-    .values({ bastion, mac, event: event.event, install: installId, kind, count, fact: JSON.stringify(event) })
+    .values({
+      bastion,
+      mac,
+      event: event.event,
+      install: installId,
+      kind,
+      count,
+      fact: JSON.stringify(event),
+    })
     .onConflictDoNothing()
     .returning({ event: remoteEvents.event })
     .all();

@@ -239,11 +239,9 @@ export function createMachineRoutes(gate: Gate, own: Machines | undefined, remot
         const { after, lines } = context.req.valid("query");
         const last = context.req.header("last-event-id") ?? after ?? "0";
         context.env.untimed();
-        const stream = machines.logsOf(machine).follow(
-          machine,
-          /^\d{1,15}$/.test(last) ? Number(last) : 0,
-          lines === "true",
-        );
+        const stream = machines
+          .logsOf(machine)
+          .follow(machine, /^\d{1,15}$/.test(last) ? Number(last) : 0, lines === "true");
         const headers = { "content-type": "text/event-stream", "cache-control": "no-store" };
         // checked: a stream is a body like any other; the schema can only say that it is text
         return context.body(stream, 200, headers) as never;

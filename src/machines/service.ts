@@ -20,12 +20,12 @@ import { createInstalls, type Installs } from "./install-service.ts";
 import { createLogRepository } from "./log-repository.ts";
 import { createInstallLogs, type InstallLogs } from "./log-service.ts";
 import { labelsOf, type Machine } from "./machine.ts";
+import { tellAll } from "./record.ts";
 import { createRegistry } from "./registry.ts";
 import type { Templates } from "./render.ts";
 import { createReports, type Reports } from "./report-service.ts";
 import { findMachine, type HistoryEntry, loadMachines, readHistory, saveBootOptions } from "./repository.ts";
 import { createTails } from "./tails.ts";
-import { tellAll } from "./record.ts";
 import { renderTemplate } from "./template.ts";
 import { createTransitions } from "./transitions.ts";
 

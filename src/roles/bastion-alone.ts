@@ -11,9 +11,9 @@ import { createStatusRoutes } from "../http/status-routes.ts";
 import { systemClock as clock } from "../platform/clock.ts";
 import type { DaemonConfig } from "../platform/config.ts";
 import type { Logger } from "../platform/logger.ts";
-import { startJoined } from "./uplink.ts";
 import { createStarted, type Running } from "./running.ts";
 import { createTelemetry, listenForMetrics } from "./telemetry.ts";
+import { startJoined } from "./uplink.ts";
 
 /**
  * The bastion without a control plane of its own: this host's administrators alone ask it, by the admin socket. Where it

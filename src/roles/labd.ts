@@ -16,9 +16,9 @@ import type { Actor, AuditLog } from "../access/service.ts";
 import { createSessionRoutes } from "../access/session-routes.ts";
 import { createSessions } from "../access/session-service.ts";
 import { createTokenService, type TokenService } from "../access/token-service.ts";
-import { measureFleet } from "../fleet/fleet-metrics.ts";
 import { createBastionRoutes } from "../fleet/bastion-routes.ts";
 import { createBastions } from "../fleet/bastion-service.ts";
+import { measureFleet } from "../fleet/fleet-metrics.ts";
 import { createFleetRoutes } from "../fleet/routes.ts";
 import { createFleet } from "../fleet/service.ts";
 import { createUpgrades } from "../fleet/upgrades.server.ts";
@@ -111,9 +111,7 @@ export async function openLabd(
     });
     const fleet = started.keep(await createFleet({ store, clock, audit, authority, tokens, newId }));
     const remote = createRemoteMachines(store, clock);
-    const bastions = started.keep(
-      await createBastions({ store, clock, audit, authority, tokens, remote }),
-    );
+    const bastions = started.keep(await createBastions({ store, clock, audit, authority, tokens, remote }));
     measureFleet(metrics, fleet.hub, () => fleet.list().length);
     const upgrade = createUpgrades({
       identify,
@@ -144,6 +142,7 @@ export async function openLabd(
         // Agents first: by then the server's new certificate may be one they could not follow.
         fleet.hub.broadcast({ kind: "trust", authorities: authority.bundle() });
         fleet.hub.cut(new Set(ended), "its root was retired");
+        bastions.trust(ended);
         await renewCertificate();
       });
       const app = createControlPlane(

@@ -68,7 +68,10 @@ export async function startJoined(
       const { facts, lines } = outbox.waiting();
       return uplink.connected()
         ? { result: "ok", detail: `connected to ${identity.server}` }
-        : { result: "warn", detail: `not connected to ${identity.server}; ${facts} facts, ${lines} lines wait` };
+        : {
+            result: "warn",
+            detail: `not connected to ${identity.server}; ${facts} facts, ${lines} lines wait`,
+          };
     });
     return { ...bastion, stop: () => started.stop() };
   } catch (error) {

@@ -93,7 +93,6 @@ export function dropOldestLines(tx: Queries, lines: number): number {
   tx.delete(outbox)
     .where(and(eq(outbox.kind, "lines"), lte(outbox.seq, last)))
     .run();
-  for (const [mac, lost] of byMachine)
-    appendFact(tx, machineFact.parse({ kind: "lost", mac, lines: lost }));
+  for (const [mac, lost] of byMachine) appendFact(tx, machineFact.parse({ kind: "lost", mac, lines: lost }));
   return dropped;
 }

@@ -62,7 +62,7 @@ export function openOutbox({
   // Never too low: a transaction that fails after its note is counted until all is counted anew.
   let lines = countWaiting(store.read).lines;
   let noted = () => {};
-  let cancelSoon: (() => void) | undefined;
+  let announced = false;
 
   function makeRoom(tx: Queries): void {
     lines = countWaiting(tx).lines;
@@ -83,8 +83,10 @@ export function openOutbox({
       for (const part of partsOf(fact)) appendFact(tx, part);
       if (fact.kind === "lines") lines += fact.lines.length;
       if (lines > maxLines) makeRoom(tx);
-      cancelSoon ??= clock.after(soon, () => {
-        cancelSoon = undefined;
+      if (announced) return;
+      announced = true;
+      clock.after(soon, () => {
+        announced = false;
         noted();
       });
     },

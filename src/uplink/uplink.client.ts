@@ -74,7 +74,8 @@ export function createUplink(deps: UplinkDeps): Uplink {
 
   function step(event: Parameters<typeof decideConnection>[1]): void {
     const next = decideConnection(state, event, deps.random());
-    if (next.state.kind !== state.kind) logger.info(`uplink is ${next.state.kind}`, { labd: identity.server });
+    if (next.state.kind !== state.kind)
+      logger.info(`uplink is ${next.state.kind}`, { labd: identity.server });
     state = next.state;
     cancelConnect();
     if (next.connectAfter !== undefined) cancelConnect = clock.after(next.connectAfter, connect);
@@ -148,7 +149,10 @@ export function createUplink(deps: UplinkDeps): Uplink {
         stopTimers = [
           clock.every(uplinkHeartbeat, () => send({ kind: "heartbeat" })),
           clock.every(renewalCheck, renewWhenDue),
+          // For what was noted in a transaction that took its time.
+          clock.every(1000, pump),
         ];
+        trust(message.authorities);
         renewWhenDue();
         acknowledged(message.taken, from);
         return;
@@ -167,10 +171,11 @@ export function createUplink(deps: UplinkDeps): Uplink {
         if (renewing === undefined) return;
         save({ keyPem: renewing.keyPem, certificatePem: message.pem, authoritiesPem: message.authorities });
         renewing = undefined;
+        // labd takes the one before back when it sees the new one.
+        from.close(1000, "a new certificate");
         return;
       case "trust":
-        save({ authoritiesPem: message.authorities });
-        renew();
+        trust(message.authorities);
         return;
     }
   }
@@ -211,6 +216,12 @@ export function createUplink(deps: UplinkDeps): Uplink {
   function save(part: Partial<UplinkIdentity>): void {
     identity = { ...identity, ...part };
     deps.save(identity);
+  }
+
+  function trust(authorities: string): void {
+    if (authorities === identity.authoritiesPem) return;
+    save({ authoritiesPem: authorities });
+    renew();
   }
 
   function renewWhenDue(): void {
