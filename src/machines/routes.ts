@@ -167,12 +167,7 @@ export function createMachineRoutes(gate: Gate, own: Machines | undefined, remot
         const machine = machines.find(context.req.valid("param").machine);
         const changed = await machines
           .own(machine)
-          .setBootOptions(
-            context.var.actor,
-            machine.mac,
-            context.req.valid("json"),
-            preconditionOf(context),
-          );
+          .setBootOptions(context.var.actor, machine.mac, context.req.valid("json"), preconditionOf(context));
         return context.json(toView(changed), 200);
       },
     )

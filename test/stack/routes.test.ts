@@ -135,6 +135,8 @@ const harmless: Record<string, string> = {
   "/api/v1/login/device/{name}/approve": "it sets",
   "/api/v1/login/device/{name}/deny": "it sets",
   "/api/v1/ca/retire": "it names what goes",
+  "/api/v1/bastions/enrol": "its token says how often",
+  "/api/v1/bastions/{name}/revoke": "what is revoked stays so",
   "/api/v1/servers/{name}/revoke": "what is revoked stays so",
   "/api/v1/servers/{name}/move": "it sets",
   "/api/v1/machines/{machine}/cancel": "what is cancelled stays so",
