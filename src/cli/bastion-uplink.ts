@@ -1,6 +1,6 @@
 import { AppError } from "../platform/errors.ts";
-import { defineCommand } from "./define.ts";
 import { at } from "./client.ts";
+import { defineCommand } from "./define.ts";
 import { note, print } from "./output.ts";
 import { defineRemoteCommand } from "./remote.ts";
 import { loadDaemonConfig } from "./settings.ts";
