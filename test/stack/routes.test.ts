@@ -2,7 +2,12 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { decideAccess, seededRoles } from "../../src/access/permissions.ts";
+import { createBootRoutes } from "../../src/boot/lab-routes.ts";
+import { createApp, type Routes } from "../../src/http/app.ts";
+import { createAliveRoute, createMetricsRoutes } from "../../src/http/operations-routes.ts";
 import { type RouteAccess, readRouteAccess, renderRouteAccess } from "../../src/http/permission-table.ts";
+import { createMachineLabRoutes } from "../../src/machines/lab-routes.ts";
+import { silentLogger } from "../../src/platform/logger.ts";
 import { buildExecutable } from "../lab/artifacts.ts";
 import { createStack, type Stack } from "./stack.ts";
 
@@ -92,6 +97,52 @@ const whoMay: Record<string, "anybody" | "viewer" | "operator" | "admin"> = {
   "POST /api/v1/images/uploads/{upload}": "operator",
 };
 
+/** The other listeners ask nobody who they are: each of their routes, and what protects it instead. */
+const unproven: Record<string, Record<string, string>> = {
+  lab: {
+    "GET /dispatch": "a machine has no identity before it boots; it hands out a script, bounded by machine",
+    "GET /dispatch/orders":
+      "as /dispatch; an install's token is made for that machine alone, bounded by machine",
+    "GET /boot.ipxe": "the first script, the same for everybody",
+    "GET /autoexec.ipxe": "the first script, the same for everybody",
+    "GET /boot/*": "boot programs, the same for everybody, read-only",
+    "GET /grub/*": "as /dispatch, for GRUB",
+    "GET /ram/*": "the RAM environment, the same for everybody, read-only",
+    "GET /installer/*": "distributions' public files, read-only",
+    "GET /image/*": "disk images without secrets: what is a machine's own is in its install data",
+    "GET /agent/*": "the executable, the same for everybody",
+    "GET /discover.ks": "a template without secrets",
+    "GET /install/:token/:file":
+      "needs the install's one-time token, from that machine's address, once a boot",
+    "POST /api/discover":
+      "a report changes what is known of a machine, never what is done to it; bounded in size and number",
+    "POST /api/progress": "needs the token of the running install",
+    "POST /api/log": "needs the token of the running install; bounded in size, rate and number",
+    "GET /healthz": "says that the listener answers",
+  },
+  metrics: {
+    "GET /metrics": "opened by the configuration alone; no metric names a machine, a user or an address",
+  },
+};
+
+/** WebSockets, by what opens them. */
+const sockets: Record<string, string> = {
+  "GET /api/v1/agent": "an agent's certificate",
+  "GET /api/v1/servers/{name}/exec": "`servers:exec`, and `servers:operate` for a host operation",
+  "GET /api/v1/servers/{name}/logs": "`servers:logs`",
+};
+
+/** Made of nothing: its routes are looked at, and none is called. */
+// checked: no handler runs
+const nothing = {} as never;
+const listeners: Record<string, Routes> = {
+  lab: createApp(
+    [createBootRoutes(nothing), createMachineLabRoutes(nothing, nothing), createAliveRoute()],
+    silentLogger,
+  ),
+  metrics: createMetricsRoutes(nothing),
+};
+
 let stack: Stack;
 let routes: RouteAccess[];
 beforeAll(async () => {
@@ -154,6 +205,27 @@ test("whatever makes something is done once for an Idempotency-Key", () => {
   expect(twice.sort()).toEqual(Object.keys(harmless).sort());
 });
 
+test("every route of the lab listener and of the metrics' says why it asks nobody who they are", () => {
+  for (const [name, app] of Object.entries(listeners)) {
+    const found = app.routes
+      // What mends a path with a slash too many leads on to one of the others.
+      .filter(({ path }) => path !== "*" && path !== "/*")
+      .map(({ method, path }) => `${method} ${path}`);
+    expect([...new Set(found)].sort()).toEqual(Object.keys(unproven[name] ?? {}).sort());
+  }
+});
+
+test("a WebSocket is opened for whom the table says: for nobody without an identity", async () => {
+  const upgrade = { connection: "Upgrade", upgrade: "websocket", "sec-websocket-version": "13" };
+  const headers = { ...upgrade, "sec-websocket-key": btoa("0123456789abcdef") };
+  const ask = async (path: string) =>
+    (await fetch(`https://127.0.0.1:${stack.port}${path}`, { headers, tls: { rejectUnauthorized: false } }))
+      .status;
+  for (const route of Object.keys(sockets))
+    expect([route, await ask(route.slice("GET ".length).replace("{name}", "x"))]).toEqual([route, 401]);
+  expect(await ask("/api/v1/something")).toBe(404);
+});
+
 test("a route anybody may call says what protects it instead", () => {
   expect(routes.filter((route) => route.permission === "public" && route.because === undefined)).toEqual([]);
 });
@@ -175,7 +247,16 @@ test("the table in docs/security.md is the one the routes make; UPDATE_GOLDENS=1
   const text = readFileSync(file, "utf8");
   const head = text.slice(0, text.indexOf("<!-- permissions -->") + "<!-- permissions -->\n".length);
   const tail = text.slice(text.indexOf("<!-- /permissions -->"));
-  const wanted = `${head}${renderRouteAccess(routes)}\n${tail}`;
+  const table = (title: string, rows: Record<string, string>, prefix = "") =>
+    [`\n| ${title} | needs |\n|---|---|`]
+      .concat(Object.entries(rows).map(([route, why]) => `| \`${route}\` | ${prefix}${why} |`))
+      .join("\n");
+  const wanted = `${head}${[
+    renderRouteAccess(routes),
+    table("WebSocket", sockets),
+    table("route of the lab listener", unproven.lab ?? {}, "anybody: "),
+    table("route of the metrics listener", unproven.metrics ?? {}, "anybody: "),
+  ].join("\n")}\n${tail}`;
   if (process.env.UPDATE_GOLDENS === "1") writeFileSync(file, wanted);
   else expect(text).toBe(wanted);
 });
