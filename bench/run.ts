@@ -17,6 +17,7 @@ import { $ } from "bun";
 import type { Bench, BenchContext } from "./definition.ts";
 import { dhcp } from "./dhcp.ts";
 import { dispatch } from "./dispatch.ts";
+import { writeDocument } from "./document.ts";
 import { httpFile } from "./http-file.ts";
 import { idle } from "./idle.ts";
 import { logFollow } from "./log-follow.ts";
@@ -71,7 +72,10 @@ const machine = {
   bun: Bun.version,
   labctl: (await $`${labctl} --version`.text()).trim(),
 };
-for (const bench of benches.filter(({ name }) => names.length === 0 || names.includes(name))) {
+const chosen = process.argv.includes("--document")
+  ? []
+  : benches.filter(({ name }) => names.length === 0 || names.includes(name));
+for (const bench of chosen) {
   const scratch = await mkdtemp(join(tmpdir(), "labctl-bench-"));
   try {
     console.log(`\n${bench.name}: ${bench.summary}`);
@@ -110,4 +114,9 @@ for (const bench of benches.filter(({ name }) => names.length === 0 || names.inc
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
+}
+if (!quick) {
+  const order = benches.map(({ name }) => name);
+  await writeDocument(out, join(top, "docs"), order);
+  console.log("\nwritten: docs/performance.md");
 }

@@ -42,6 +42,8 @@ interface Waiting {
   tries: number;
   dueAt: number;
   offers: readonly Offer[];
+  /** Times an offer was taken back. */
+  naks: number;
   chosen?: { offer: Offer; proxy?: Offer };
   lease?: { address: Ipv4; server: Ipv4; leaseTime: number | undefined; ack: DhcpPacket };
 }
@@ -64,7 +66,7 @@ interface Offer {
 }
 
 export function beginDhcp(plan: DhcpPlan, at: number): DhcpStep {
-  return discover(plan, { startedAt: at, tries: 0, offers: [] }, at);
+  return discover(plan, { startedAt: at, tries: 0, offers: [], naks: 0 }, at);
 }
 
 export function decideDhcp(plan: DhcpPlan, state: DhcpState, event: DhcpEvent): DhcpStep {
@@ -81,19 +83,21 @@ export function decideDhcp(plan: DhcpPlan, state: DhcpState, event: DhcpEvent): 
   return type === "DHCPACK" ? onBootAnswer(state, readOffer(packet, from)) : { state };
 }
 
+const maxNaks = 3;
+
 /** A question to 4011 is another exchange. */
 const xidOf = ({ xid }: DhcpPlan, phase: Waiting["phase"]) =>
   phase === "asking" ? (xid ^ 0x4011) >>> 0 : xid;
 
 function discover(
   plan: DhcpPlan,
-  { startedAt, tries, offers }: Pick<Waiting, "startedAt" | "tries" | "offers">,
+  { startedAt, tries, offers, naks }: Pick<Waiting, "startedAt" | "tries" | "offers" | "naks">,
   at: number,
 ): DhcpStep {
   const wait = plan.profile.discoverWaits[tries] ?? 0;
   const state: Waiting = {
     phase: "discovering",
-    ...{ startedAt, tries: tries + 1, offers, sentAt: at, dueAt: at + wait },
+    ...{ startedAt, tries: tries + 1, offers, naks, sentAt: at, dueAt: at + wait },
   };
   return { state, send: broadcast(plan, at - startedAt, { messageType: "DHCPDISCOVER" }) };
 }
@@ -207,6 +211,9 @@ function request(plan: DhcpPlan, state: Waiting, at: number): DhcpStep {
 function onLeaseAnswer(plan: DhcpPlan, state: Waiting, packet: DhcpPacket, from: Ipv4, at: number): DhcpStep {
   const answer = readOffer(packet, from);
   if (packet.options.messageType === "DHCPNAK") {
+    // RFC 2131 §4.4.1: back to the beginning; a server that does it again and again is a fault
+    const naks = state.naks + 1;
+    if (naks < maxNaks) return discover(plan, { startedAt: at, tries: 0, offers: [], naks }, at);
     const detail = `${formatIpv4(answer.server)} refused the address it offered: ${packet.options.message ?? "no reason given"}`;
     const next = "two DHCP servers with overlapping ranges look like this; find the second one";
     return { state: { phase: "stopped", stop: { reason: "nak", detail, next }, lease: undefined } };
