@@ -67,10 +67,12 @@ export function serveAgent(socket: Socket, peer: AgentPeer, deps: AgentStreamDep
     if (socket.bufferedAmount > maxBuffered) socket.terminate();
     else socket.send(JSON.stringify(message));
   };
-  const end = (code: number, reason: string) => {
+  const ended = Promise.withResolvers<void>();
+  const end = (code: number, reason: string): Promise<void> => {
     socket.close(code, reason.slice(0, 100));
     // One that does not answer is not waited for.
-    clock.after(closePatience, () => socket.terminate());
+    const cancel = clock.after(closePatience, () => socket.terminate());
+    return ended.promise.finally(cancel);
   };
   const heard = () => {
     cancelSilence();
@@ -94,7 +96,7 @@ export function serveAgent(socket: Socket, peer: AgentPeer, deps: AgentStreamDep
         theirs: hello.versions.join(","),
         ours: protocolVersions.join(","),
       });
-      end(closeCodes.version, `labd speaks the protocol versions ${protocolVersions.join(", ")}`);
+      void end(closeCodes.version, `labd speaks the protocol versions ${protocolVersions.join(", ")}`);
       return;
     }
     // The one that is there stays while it answers: a copied certificate does not push the host it was copied from out.
@@ -105,7 +107,7 @@ export function serveAgent(socket: Socket, peer: AgentPeer, deps: AgentStreamDep
         connected: address,
       });
       await deps.noteRival(peer.actor, peer.name, `connected from ${address ?? "elsewhere"} already`);
-      end(closeCodes.rival, `server/${peer.name} is connected already, from ${address ?? "elsewhere"}`);
+      void end(closeCodes.rival, `server/${peer.name} is connected already, from ${address ?? "elsewhere"}`);
       return;
     }
     await fleet.confirm(peer.name, peer.fingerprint);
@@ -147,7 +149,7 @@ export function serveAgent(socket: Socket, peer: AgentPeer, deps: AgentStreamDep
     if (read.kind === "unknown") return fleet.noteIgnored(peer.name);
     if (read.kind === "invalid") {
       log.warn("an agent's message was refused", { reason: read.reason });
-      end(closeCodes.badMessage, read.reason);
+      void end(closeCodes.badMessage, read.reason);
       return;
     }
     const { message } = read;
@@ -192,6 +194,7 @@ export function serveAgent(socket: Socket, peer: AgentPeer, deps: AgentStreamDep
   socket.on("error", () => socket.terminate());
   socket.on("close", () => {
     cancelSilence();
+    ended.resolve();
     if (link === undefined) return;
     fleet.hub.detach(peer.name, link);
     log.info("agent disconnected");

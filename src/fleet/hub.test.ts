@@ -15,7 +15,7 @@ function setup() {
       features: new Set(),
       probe: async () => true,
       send: (message) => sent.push(message),
-      close: (reason) => closed.push(reason),
+      close: async (reason) => void closed.push(reason),
     };
     return { link: made, sent, closed };
   };

@@ -11,7 +11,8 @@ export interface AgentLink {
   /** Whether the agent answers, asked on the wire. */
   probe(): Promise<boolean>;
   send(message: LabdMessage): void;
-  close(reason: string): void;
+  /** Resolves when the agent has heard it, or does not answer. */
+  close(reason: string): Promise<void>;
 }
 
 export type Work =
@@ -93,8 +94,8 @@ export interface Hub {
   tell(server: string, message: LabdMessage): void;
   /** To every connected agent. */
   broadcast(message: LabdMessage): void;
-  /** Tells the agents that labd stops, and ends every wait. */
-  close(comeBackAfter: number): void;
+  /** Tells the agents that labd stops, and ends every wait; resolves when they have heard it. */
+  close(comeBackAfter: number): Promise<void>;
 }
 
 export function createHub(clock: Clock, newId: () => string): Hub {
@@ -120,7 +121,7 @@ export function createHub(clock: Clock, newId: () => string): Hub {
     attach(server, boot, link) {
       const host = hostOf(server);
       host.cancelGiveUp();
-      host.link?.close("the agent connected again");
+      void host.link?.close("the agent connected again");
       host.link = link;
       host.boot = boot;
       giveUp(host, "the agent was restarted", (running) => running.boot !== boot);
@@ -250,7 +251,7 @@ export function createHub(clock: Clock, newId: () => string): Hub {
         if (!host.link || !fingerprints.has(host.link.fingerprint)) continue;
         // Told before it is cut off: what runs in our name ends there, too.
         for (const command of host.commands.keys()) host.link.send({ kind: "cancel", command });
-        host.link.close(reason);
+        void host.link.close(reason);
         giveUp(host, reason);
       }
     },
@@ -258,14 +259,16 @@ export function createHub(clock: Clock, newId: () => string): Hub {
     broadcast(message) {
       for (const host of hosts.values()) host.link?.send(message);
     },
-    close(comeBackAfter) {
+    async close(comeBackAfter) {
+      const ended: Promise<void>[] = [];
       for (const host of hosts.values()) {
         host.cancelGiveUp();
         host.link?.send({ kind: "shutdown", after: comeBackAfter });
         giveUp(host, "labd stops");
-        host.link?.close("labd stops");
+        if (host.link) ended.push(host.link.close("labd stops"));
       }
       hosts.clear();
+      await Promise.all(ended);
     },
   };
 }

@@ -182,7 +182,7 @@ export async function createFleet(deps: FleetDeps): Promise<Fleet> {
     },
     async stop() {
       stopWriting();
-      hub.close(comeBackAfter);
+      await hub.close(comeBackAfter);
       await writeSeen();
     },
   };

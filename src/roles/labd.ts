@@ -109,7 +109,7 @@ export async function openLabd(
       signingRoot: authority.fingerprint,
       newId,
     });
-    const fleet = started.keep(await createFleet({ store, clock, audit, authority, tokens, newId }));
+    const fleet = await createFleet({ store, clock, audit, authority, tokens, newId });
     const remote = createRemoteMachines(store, clock);
     const bastions = started.keep(await createBastions({ store, clock, audit, authority, tokens, remote }));
     measureFleet(metrics, fleet.hub, () => fleet.list().length);
@@ -172,6 +172,8 @@ export async function openLabd(
       const tlsListener = started.keep(
         await listenTls(app, upgrade, { host, port }, await certificate.issue(), logger),
       );
+      // Stopped before the listener: agents are told, on connections that still stand.
+      started.keep(fleet);
       const endRenewal = clock.every(renewalCheck, () => {
         const work = certificate.due()
           ? renewCertificate()

@@ -22,7 +22,9 @@ export interface Stack {
   /** The control plane, or with it a bastion that serves no interface. */
   startLabd(role?: "labd" | "standalone", env?: Env): Promise<Bun.Subprocess>;
   startAgent(name: string, env?: Env): Bun.Subprocess;
-  join(name: string, token?: string): Promise<Ran>;
+  join(name: string, token?: string, env?: Env): Promise<Ran>;
+  /** `labctl agent …` on the host of that agent. */
+  onHost(name: string, ...words: string[]): Promise<Ran>;
   stateOf(name: string): string;
   /** Lets an agent that is not running look for labd at another address. */
   send(name: string, url: string): void;
@@ -138,19 +140,16 @@ export function createStack(index = 0, labd: Record<string, unknown> = {}): Stac
       return child;
     },
     startAgent: (name, extra) => start(["agent", "run", "--state", join(directory, name)], name, extra),
-    async join(name, token) {
+    async join(name, token, extra = {}) {
       const text =
         token ?? (await stack.labctl("token", "create", "--uses", "1", "--name", name)).stdout.trim();
-      return stack.labctl(
-        "agent",
-        "enroll",
-        `127.0.0.1:${port}`,
-        "--token",
-        text,
-        "--state",
-        join(directory, name),
+      return ran(
+        ["agent", "enroll", `127.0.0.1:${port}`, "--token", text, "--state", join(directory, name)],
+        { ...env, ...extra },
       );
     },
+    onHost: (name, word = "", ...words) =>
+      stack.labctl("agent", word, ...words, "--state", join(directory, name)),
     async stop() {
       for (const child of children.reverse()) {
         child.kill("SIGTERM");
