@@ -158,11 +158,11 @@ export function createAgent(deps: AgentDeps): Agent {
   }
 
   function compareClocks(theirs: number): void {
-    const before = clockAhead === undefined ? undefined : describeClockDifference(clockAhead);
+    const before = clockAhead === undefined ? undefined : describeClockDifference(clockAhead, "labd's");
     clockAhead = clock.now() - theirs;
-    const difference = describeClockDifference(clockAhead);
+    const difference = describeClockDifference(clockAhead, "labd's");
     if (difference === before || difference === undefined) return;
-    logger.warn(`this host's clock is ${difference} of labd's`, { hint: "timedatectl set-ntp true" });
+    logger.warn(`this host's clock is ${difference}`, { hint: "timedatectl set-ntp true" });
   }
 
   function welcomed(message: Extract<LabdMessage, { kind: "welcome" }>, server: string): void {

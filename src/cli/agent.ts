@@ -119,7 +119,9 @@ const statusColumns: Column<Shown>[] = [
   {
     title: "CLOCK",
     value: (row) =>
-      row.clockAhead === undefined ? undefined : (describeClockDifference(row.clockAhead) ?? "as labd's"),
+      row.clockAhead === undefined
+        ? undefined
+        : (describeClockDifference(row.clockAhead, "labd's") ?? "as labd's"),
   },
   { title: "COMMANDS", value: (row) => row.commands },
   { title: "VERSION", value: (row) => row.version },

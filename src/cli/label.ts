@@ -1,8 +1,8 @@
-import { serverView } from "../fleet/api.ts";
+import { serverDetail } from "../fleet/api.ts";
 import { AppError } from "../platform/errors.ts";
 import { at, read } from "./client.ts";
 import { outputFlag } from "./define.ts";
-import { formatAge, formatData, formatTime, print, printRecord } from "./output.ts";
+import { print } from "./output.ts";
 import { defineRemoteCommand } from "./remote.ts";
 import { outputFormat } from "./settings.ts";
 
@@ -40,33 +40,10 @@ export const describe = defineRemoteCommand({
   example: "labctl describe server/node1",
   args: { target: { type: "positional", required: true, description: "server/NAME" }, ...outputFlag },
   run: async ({ target, output }, { client }) => {
-    const server = await read(client.v1.servers[":name"].$get(at({ name: serverIn(target) })), serverView);
-    const format = outputFormat(output);
-    printRecord(
-      server,
-      [
-        { title: "NAME", value: (row) => row.name },
-        { title: "STATE", value: (row) => row.state },
-        {
-          title: "SEEN",
-          value: (row) =>
-            row.seenAt === undefined ? undefined : `${formatAge(Date.now() - row.seenAt)} ago`,
-        },
-        { title: "ADDRESS", value: (row) => row.address },
-        { title: "AGENT", value: (row) => row.agentVersion },
-        { title: "ENROLLED", value: (row) => formatTime(row.enrolledAt) },
-        { title: "LABELS", value: (row) => formatLabels(row.labels) },
-        { title: "MACS", value: (row) => row.macs.join(" ") },
-        { title: "UPTIME", value: (row) => (row.vitals ? formatAge(row.vitals.uptime * 1000) : undefined) },
-        { title: "LOAD", value: (row) => row.vitals?.load.map((each) => each.toFixed(2)).join(" ") },
-      ],
-      format,
+    const { showServer } = await import("./describe-server.ts");
+    showServer(
+      await read(client.v1.servers[":name"].$get(at({ name: serverIn(target) })), serverDetail),
+      outputFormat(output),
     );
-    if (format === "table" && server.facts) print(`\n${formatData(server.facts, "yaml")}`);
   },
 });
-
-const formatLabels = (labels: Record<string, string>) =>
-  Object.entries(labels)
-    .map(([key, value]) => `${key}=${value}`)
-    .join(",");

@@ -139,8 +139,8 @@ export function serveAgent(socket: Socket, peer: AgentPeer, deps: AgentStreamDep
     const ahead = now === undefined ? undefined : now - clock.now();
     fleet.noteVitals(peer.name, vitals, ahead);
     send({ kind: "heard", now: clock.now() });
-    const difference = ahead === undefined ? undefined : describeClockDifference(ahead);
-    if (difference !== undefined && !warnedOfClock) log.warn(`the host's clock is ${difference} of ours`);
+    const difference = ahead === undefined ? undefined : describeClockDifference(ahead, "ours");
+    if (difference !== undefined && !warnedOfClock) log.warn(`the host's clock is ${difference}`);
     warnedOfClock = difference !== undefined;
   }
 

@@ -39,8 +39,6 @@ export const http1Limits: Http1Limits = {
   strangers: 256,
 };
 /** Bytes of a request's first line and its headers. */
-/** Milliseconds between warnings of hosts that leave at once: one that does tries again and again. */
-const silenceInterval = 30_000;
 const maxHead = 16 * 1024;
 
 /**
@@ -58,19 +56,7 @@ export function createHttp1(
   const peers = new WeakMap<object, PeerIdentity>();
   const timers = new WeakMap<object, ReturnType<typeof setTimeout>>();
   const open = new Set<Duplex>();
-  const spoke = new WeakSet<object>();
-  let warnedAt = Number.NEGATIVE_INFINITY;
   const peerOf = (socket: object): PeerIdentity => peers.get(socket) ?? { kind: "network", address: "" };
-
-  /** Who shows a certificate and then leaves has judged ours: by its roots, or by its clock. */
-  function warnOfSilence(address: string): void {
-    if (performance.now() - warnedAt < silenceInterval) return;
-    warnedAt = performance.now();
-    logger.warn("a host connected and left without a word: it does not accept labd's certificate", {
-      address,
-      hint: "is its clock right? labctl agent status there says more",
-    });
-  }
 
   function expire(socket: Duplex, after: number | undefined): void {
     clearTimeout(timers.get(socket));
@@ -103,7 +89,6 @@ export function createHttp1(
     const { socket } = request;
     let received = !hasBody(request);
     expire(socket, received ? limits.answer : limits.body);
-    spoke.add(socket);
     // An upload that breaks off is the client's affair.
     request.on("error", () => {});
     response.on("error", () => {});
@@ -123,7 +108,6 @@ export function createHttp1(
     });
   });
   server.on("upgrade", (request, socket, head) => {
-    spoke.add(socket);
     expire(socket, undefined);
     if (upgrade(request, socket, head, peerOf(socket))) return;
     socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
@@ -163,7 +147,6 @@ export function createHttp1(
       socket.on("close", () => {
         open.delete(socket);
         expire(socket, undefined);
-        if (peer.kind === "certificate" && !spoke.has(socket)) warnOfSilence(peer.address);
       });
       expire(socket, limits.head);
       server.emit("connection", socket);

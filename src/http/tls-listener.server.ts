@@ -21,6 +21,8 @@ export interface TlsListener {
 }
 
 const handshakeTimeout = 5_000;
+/** Milliseconds between lines of the log on handshakes that break off: one that does tries again and again. */
+const brokenOffInterval = 30_000;
 
 /**
  * One port for those who bring a certificate and those who do not yet: the routes decide who may do what. A
@@ -57,8 +59,19 @@ export async function listenTls(
   );
   // Those that are still shaking hands among them.
   server.maxConnections = limits.connections;
-  // The handshake's time-out reports, and leaves the socket open.
-  server.on("tlsClientError", (_, socket) => socket.destroy());
+  let toldAt = Number.NEGATIVE_INFINITY;
+  server.on("tlsClientError", (_, socket) => {
+    // Whoever does not believe our certificate leaves without a word: what it says of that, only its own log knows.
+    if (performance.now() - toldAt > brokenOffInterval) {
+      toldAt = performance.now();
+      logger.info("a TLS handshake broke off: the other end may not accept labd's certificate", {
+        address: socket.remoteAddress ?? "",
+        hint: "if that is a host: is its clock right? labctl agent status there says more",
+      });
+    }
+    // The handshake's time-out reports, and leaves the socket open.
+    socket.destroy();
+  });
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once("error", (cause) =>
     reject(

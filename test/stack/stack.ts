@@ -50,7 +50,7 @@ export const atTimeOf = (file: string): Env => ({
   FAKETIME_NO_CACHE: "1",
 });
 const fakeTime: Env = {
-  LD_PRELOAD: "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
+  LD_PRELOAD: `/usr/lib/${process.arch === "arm64" ? "aarch64" : "x86_64"}-linux-gnu/faketime/libfaketime.so.1`,
   // Timers run as ever: only the time of day is another.
   FAKETIME_DONT_FAKE_MONOTONIC: "1",
   FAKETIME_DONT_RESET: "1",
