@@ -14,6 +14,7 @@ import type { OperationsRoutes } from "../http/operations-routes.ts";
 import type { Page } from "../http/page.ts";
 import type { StatusRoutes } from "../http/status-routes.ts";
 import type { ImageRoutes } from "../images/routes.ts";
+import type { ReprovisionRoutes } from "../machines/reprovision-routes.ts";
 import type { MachineRoutes } from "../machines/routes.ts";
 import { AppError, type ErrorCode, errorCodes } from "../platform/errors.ts";
 import { type Identity, keepIdentity } from "./identity.ts";
@@ -22,6 +23,7 @@ import { fetchOnce } from "./repeated-fetch.ts";
 type Of<Room extends Hono<ApiEnv, Schema>> = ReturnType<typeof hc<Room>>;
 /** What can be asked, as the rooms that answer declare it. */
 type Api = Of<MachineRoutes> &
+  Of<ReprovisionRoutes> &
   Of<BootRecordRoutes> &
   Of<ImageRoutes> &
   Of<FleetRoutes> &

@@ -20,6 +20,14 @@ export const provision = defineGroup({
       summary: "take a queued install back; the machine is what it was before",
       load: async () => (await import("./provision-cancel.ts")).cancel,
     },
+    reprovision: {
+      summary: "install a machine anew, and let it start into that by itself",
+      load: async () => (await import("./provision-reprovision.ts")).reprovision,
+    },
+    wake: {
+      summary: "switch a machine on over the network (wake-on-LAN)",
+      load: async () => (await import("./provision-reprovision.ts")).wake,
+    },
     wait: {
       summary: "wait for an install to end, showing how it goes",
       load: async () => (await import("./provision-wait.ts")).wait,

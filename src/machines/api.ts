@@ -161,3 +161,15 @@ export const stateEventSchema = z.object({
   stage: z.string().optional(),
   reason: z.string().optional(),
 });
+
+/** `POST /api/v1/machines/:machine/reprovision`: what is to differ from the install before. */
+export const reprovisionRequestSchema = z.object({
+  spec: z.looseObject({ role: z.string().optional() }).default({}),
+});
+const bootStepSchema = z.object({
+  step: z.enum(["queue", "next-boot", "reboot", "wake"]),
+  result: z.enum(["done", "failed", "skipped"]),
+  detail: z.string(),
+});
+export const bootStepsSchema = z.object({ steps: z.array(bootStepSchema) });
+export const reprovisionedSchema = bootStepsSchema.extend({ machine: machineSchema });

@@ -10,7 +10,7 @@ import type { InstallSettings, RenderFor } from "./install-rendering.ts";
 import { deleteTokens, findInstall, insertInstall } from "./install-repository.ts";
 import { type InstallSpec, parseInstallSpec } from "./install-spec.ts";
 import type { Machine } from "./machine.ts";
-import type { RestState } from "./model.ts";
+import type { Replace, RestState } from "./model.ts";
 import type { Registry } from "./registry.ts";
 import { appendHistory, findByName, findMachine, insertMachine } from "./repository.ts";
 import { createInstallId } from "./token.ts";
@@ -25,7 +25,7 @@ export interface Installs {
     actor: Actor,
     mac: Mac,
     spec: Readonly<Record<string, unknown>>,
-    options: { replace: boolean },
+    options: { replace: Replace },
   ): Promise<Machine>;
   /** Takes a queued install back: the machine is what it was before. @throws `not-found`, `conflict`. */
   cancel(actor: Actor, mac: Mac): Promise<Machine>;

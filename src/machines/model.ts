@@ -16,10 +16,12 @@ export type MachineState =
 /** Where nothing is ordered and nothing runs. */
 export type RestState = Exclude<MachineState, { kind: "queued" | "installing" }>;
 
+export type Replace = boolean | "idle";
+
 export type MachineEvent =
   | { kind: "discovered" }
-  /** `replace` agrees to lose an installed system, or an install that waits or runs. */
-  | { kind: "queue"; installId: string; replace: boolean }
+  /** `replace` agrees to lose an installed system, or an install that waits or runs; `idle`: not one that runs. */
+  | { kind: "queue"; installId: string; replace: Replace }
   /** Takes a queued install back. */
   | { kind: "cancel" }
   /** A valid token of this install fetched its data. */
@@ -75,7 +77,7 @@ export function decide(state: MachineState | undefined, event: MachineEvent, now
 
 function queue(
   state: MachineState | undefined,
-  { installId, replace }: { installId: string; replace: boolean },
+  { installId, replace }: { installId: string; replace: Replace },
   now: number,
 ): Decision {
   const queued: MachineState = { kind: "queued", since: now, installId, before: restOf(state, now) };
@@ -88,10 +90,10 @@ function queue(
       return next(queued, effects);
     case "queued":
     case "installing":
-      if (!replace) {
+      if (!replace || (replace === "idle" && state.kind === "installing")) {
         return refuse(
           state.kind === "queued" ? "an install is queued already" : "an install is running",
-          "--replace puts the new one in its place",
+          replace ? "wait for its end: labctl provision wait" : "--replace puts the new one in its place",
         );
       }
       return next(queued, [

@@ -246,7 +246,7 @@ export function createMachineRoutes(gate: Gate, own: Machines | undefined, remot
 
 export type MachineRoutes = ReturnType<typeof createMachineRoutes>;
 
-function toView({ state, ...machine }: Machine): MachineView {
+export function toView({ state, ...machine }: Machine): MachineView {
   return {
     ...machine,
     nics: [...machine.nics],

@@ -40,6 +40,7 @@ export type { BootOrders } from "./boot-service.ts";
 export type { Enrolment, JoinOffer } from "./enrolment.ts";
 export type { MachineEvents } from "./events.ts";
 export { type Journal, type MachineFact, machineFact } from "./fact.ts";
+export type { HostControl } from "./host-control.ts";
 export type { Machine } from "./machine.ts";
 export { createRemoteMachines, type RemoteMachines } from "./remote-service.ts";
 

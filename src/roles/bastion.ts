@@ -28,10 +28,13 @@ import { createImageRoutes } from "../images/routes.ts";
 import { createImages } from "../images/service.ts";
 import { measureInstalls } from "../machines/install-metrics.ts";
 import { createMachineLabRoutes } from "../machines/lab-routes.ts";
+import { createReprovisionRoutes } from "../machines/reprovision-routes.ts";
+import { createReprovision } from "../machines/reprovision-service.ts";
 import { createMachineRoutes } from "../machines/routes.ts";
 import {
   createMachines,
   type Enrolment,
+  type HostControl,
   type Journal,
   type MachineEvents,
   type Machines,
@@ -39,6 +42,7 @@ import {
 } from "../machines/service.ts";
 import { startStallWatch } from "../machines/stall-watch.server.ts";
 import { createTemplates } from "../machines/templates.client.ts";
+import { createWake } from "../machines/wake.client.ts";
 import { systemClock as clock } from "../platform/clock.ts";
 import type { DaemonConfig } from "../platform/config.ts";
 import { createEventBus } from "../platform/events.ts";
@@ -55,8 +59,9 @@ export interface Ground {
   gate: Gate;
   /** Where a control plane runs in the same process: what is installed joins it. */
   enrolment?: Enrolment;
-  /** Where labd runs in this process: machines of bastions elsewhere. */
+  /** Where labd runs in this process: machines of bastions elsewhere, and the agents of installed hosts. */
   remote?: RemoteMachines;
+  hosts?: HostControl;
   /** Where labd is elsewhere: what is kept to be told to it. */
   journal?: Journal;
   /** The executables agents run, by URL path below `/agent/`. */
@@ -74,7 +79,7 @@ export interface Bastion extends Running {
 export async function startBastion(
   config: DaemonConfig,
   logger: Logger,
-  { telemetry, audit, gate, enrolment, executables, remote, journal }: Ground,
+  { telemetry, audit, gate, enrolment, executables, remote, hosts, journal }: Ground,
 ): Promise<Bastion> {
   const started = createStarted();
   try {
@@ -204,10 +209,13 @@ export async function startBastion(
     health.add("interfaces", () => labInterfaces(config.interfaces, lab.addresses));
     health.add("RAM environment", () => ramEnvironment(config.ramDir));
 
+    const wake = createWake(config.interfaces);
+    const reprovision = createReprovision({ machines, wake, hosts, audit });
     return {
       machines,
       rooms: [
         createMachineRoutes(gate, machines, remote),
+        createReprovisionRoutes(gate, machines, reprovision),
         createBootRecordRoutes(gate, { record, machines, now: clock.now, timeOf: timeOfDay }),
         createImageRoutes(gate, images),
       ],

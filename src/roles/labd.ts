@@ -19,6 +19,7 @@ import { createTokenService, type TokenService } from "../access/token-service.t
 import { createBastionRoutes } from "../fleet/bastion-routes.ts";
 import { createBastions } from "../fleet/bastion-service.ts";
 import { measureFleet } from "../fleet/fleet-metrics.ts";
+import { createHostControl } from "../fleet/host-control.ts";
 import { createFleetRoutes } from "../fleet/routes.ts";
 import { createFleet } from "../fleet/service.ts";
 import { createUpgrades } from "../fleet/upgrades.server.ts";
@@ -30,7 +31,7 @@ import { createRateLimits } from "../http/rate-limits.ts";
 import { createStatusRoutes } from "../http/status-routes.ts";
 import { listenTls } from "../http/tls-listener.server.ts";
 import { createMachineRoutes } from "../machines/routes.ts";
-import { createRemoteMachines, type RemoteMachines } from "../machines/service.ts";
+import { createRemoteMachines, type HostControl, type RemoteMachines } from "../machines/service.ts";
 import { systemClock as clock } from "../platform/clock.ts";
 import type { DaemonConfig } from "../platform/config.ts";
 import type { Logger } from "../platform/logger.ts";
@@ -50,6 +51,8 @@ export interface Labd extends Running {
   readonly tokens: TokenService;
   /** Machines of bastions elsewhere. */
   readonly remote: RemoteMachines;
+  /** The agents of installed hosts. */
+  readonly hosts: HostControl;
   /** Opens its port and the admin socket, for its own routes and for those of a bastion in the same process. */
   serve(bastion?: Pick<Bastion, "rooms" | "listeners">): Promise<void>;
 }
@@ -204,6 +207,7 @@ export async function openLabd(
       gate,
       tokens,
       remote,
+      hosts: createHostControl(fleet, audit, clock),
       serve: (bastion = { rooms: [createMachineRoutes(gate, undefined, remote)], listeners: () => [] }) =>
         serve(bastion),
       stop: () => started.stop(),

@@ -59,4 +59,12 @@ async function installAndJoin(
   // Nobody laid a hand on it: the installed system joined by itself.
   await waitForServer(bastion, "node-1", { timeoutMs: 5 * minute, say: lab.say });
   expect(await bastion.cli(["exec", "server/node-1", "--", "uname", "-a"])).toStartWith("Linux node-1 ");
+  if (firmware === "bios") return;
+
+  // Nor for the next install: its agent tells the firmware, and restarts it.
+  const done = await bastion.cli(["provision", "reprovision", "server/node-1"], 3 * minute);
+  expect(done).toMatch(/^queue +done[^\n]*\nnext-boot +done +next start: Boot\w{4} [^\n]*\nreboot +done/);
+  await waitForState(bastion, machine, "installing", { timeoutMs: 6 * minute, say: lab.say });
+  const again = await bastion.tryCli(["provision", "reprovision", "server/node-1"]);
+  expect(again).toMatchObject({ status: 5, stderr: expect.stringContaining("an install is running") });
 }
