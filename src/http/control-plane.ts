@@ -1,12 +1,13 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
-import { build } from "../platform/build.ts";
 import { AppError } from "../platform/errors.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { Routes } from "./app.ts";
 import { conditionalGet } from "./conditional.ts";
 import { type ApiEnv, createApi, type Gate } from "./gate.ts";
+import { completeDocument, openApiHead } from "./openapi.ts";
+import { openApiPageHeaders, renderOpenApiPage } from "./openapi-page.ts";
 import { problemResponse } from "./problem.ts";
 
 const maxBody = 2 << 20;
@@ -34,10 +35,11 @@ export function createControlPlane(
   );
   api.use("/api/*", conditionalGet);
   for (const room of rooms) api.route("/", room);
-  api.doc31("/api/v1/openapi.json", {
-    openapi: "3.1.0",
-    info: { title: "labctl", version: build.version, license: { name: "Apache-2.0" } },
-  });
+  // Made when somebody asks, and once: not at every start.
+  const describe = lazily(() => completeDocument(api.getOpenAPI31Document(openApiHead)));
+  const page = lazily(() => renderOpenApiPage(describe()));
+  api.get("/api/v1/openapi.json", (context) => context.json(describe()));
+  api.get("/api/v1/docs", (context) => context.body(page(), 200, openApiPageHeaders));
   api.notFound((context) =>
     problemResponse(
       new AppError("not-found", `there is nothing at ${context.req.path.slice(0, 200)}`),
@@ -48,4 +50,12 @@ export function createControlPlane(
   api.onError((error, context) => problemResponse(error, context, logger));
   // checked: listeners give every binding the routes ask for; `actor` is set by the gate
   return api as unknown as Routes;
+}
+
+function lazily<Value extends string | object>(make: () => Value): () => Value {
+  let made: Value | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
 }
