@@ -56,7 +56,7 @@ const mayImport: Record<string, readonly string[]> = {
 };
 /** The files of a room that other rooms may name. */
 const door =
-  /^(service|[a-z0-9-]+-service|model|inventory|events|api|connection|[a-z]*-?protocol|routes|[a-z0-9-]+-routes)\.ts$/;
+  /^(service|desk|[a-z0-9-]+-service|model|inventory|events|api|connection|[a-z]*-?protocol|routes|[a-z0-9-]+-routes)\.ts$/;
 
 function breaches(check: (source: Source) => string[]): string[] {
   return product.flatMap((source) => check(source).map((what) => `${source.path}: ${what}`));

@@ -5,6 +5,7 @@ import { AppError } from "../platform/errors.ts";
 import { silentLogger } from "../platform/logger.ts";
 import { parseMac } from "../platform/mac.ts";
 import { openStore } from "../store/database.ts";
+import { createBootHistory } from "./history-service.ts";
 import type { RecordedBoot } from "./record-repository.ts";
 import { bootRecordSchema, createBootRecordRoutes } from "./routes.ts";
 
@@ -30,7 +31,7 @@ const notFound = () => {
 };
 const clock = createManualClock(10_000);
 const { gate } = createLocalGate(openStore(":memory:"), clock);
-const routes = createBootRecordRoutes(gate, {
+const history = createBootHistory({
   record: { boots: (asked) => Promise.resolve(asked === mac ? [boot] : []) },
   machines: {
     // checked: of a machine the route reads its MAC alone
@@ -41,6 +42,7 @@ const routes = createBootRecordRoutes(gate, {
   now: clock.now,
   timeOf: (at) => `second ${at / 1000}`,
 });
+const routes = createBootRecordRoutes(gate, history);
 const app = createRoomApp(gate, [routes], silentLogger);
 const peer = { kind: "local", uid: 0, user: "root" } as const;
 const get = (word: string) =>

@@ -1,12 +1,9 @@
 import { z } from "@hono/zod-openapi";
 import { createApi, type Gate, guardedRoute } from "../http/gate.ts";
 import { json } from "../http/route-parts.ts";
-import type { BootOrders, Machines } from "../machines/service.ts";
 import { AppError } from "../platform/errors.ts";
-import { readMac } from "../platform/mac.ts";
-import { bootFactSchema, describeFact } from "./boot-fact.ts";
-import type { BootRecord } from "./record.ts";
-import { decideVerdict } from "./verdict.ts";
+import { bootFactSchema } from "./boot-fact.ts";
+import type { BootHistory } from "./history-service.ts";
 
 /** What `GET /api/v1/machines/:machine/boot` answers, newest boot first. Times are milliseconds since the epoch. */
 export const bootRecordSchema = z.object({
@@ -36,16 +33,10 @@ export const bootRecordSchema = z.object({
   ),
 });
 
-export interface BootRecordDeps {
-  record: Pick<BootRecord, "boots">;
-  machines: Pick<Machines, "find" | "resource"> & { orders: Pick<BootOrders, "primaryMac"> };
-  now(): number;
-  /** A time of day as whoever reads the verdict has it on the wall: `12:01:03`. */
-  timeOf(at: number): string;
-}
+export type BootRecordAnswer = z.output<typeof bootRecordSchema>;
 
 /** How machines booted. */
-export function createBootRecordRoutes(gate: Gate, { record, machines, now, timeOf }: BootRecordDeps) {
+export function createBootRecordRoutes(gate: Gate, history: BootHistory) {
   return createApi().openapi(
     guardedRoute(
       gate,
@@ -58,37 +49,16 @@ export function createBootRecordRoutes(gate: Gate, { record, machines, now, time
         responses: json(bootRecordSchema, "The boots, newest first"),
       },
       {
-        resource: (context) => machines.resource(context.req.param("machine") ?? ""),
+        resource: (context) => history.resource(context.req.param("machine") ?? ""),
       },
     ),
     async (context) => {
-      const word = context.req.valid("param").machine;
-      const asked = readMac(word);
-      // A machine that never came as far as its discovery has a record, and no name.
-      const mac =
-        asked === undefined ? machines.find(word).mac : (machines.orders.primaryMac(asked) ?? asked);
-      const boots = await record.boots(mac);
-      if (boots.length === 0) {
-        throw new AppError("not-found", `no boot of ${mac} was recorded`, {
+      const answer = await history.of(context.req.valid("param").machine);
+      if (answer.boots.length === 0) {
+        throw new AppError("not-found", `no boot of ${answer.mac} was recorded`, {
           hint: "switch it on with network boot first in its firmware; labctl doctor checks this side",
         });
       }
-      const answer = {
-        mac,
-        boots: boots.map(({ startedAt, lastAt, dropped, entries }) => ({
-          startedAt,
-          lastAt,
-          dropped,
-          verdict: decideVerdict(entries, now(), timeOf),
-          events: entries.map(({ fact, times, lastAt }) => ({
-            at: fact.at,
-            lastAt,
-            times,
-            text: describeFact(fact),
-            fact,
-          })),
-        })),
-      };
       return context.json(answer, 200);
     },
   );

@@ -1,5 +1,5 @@
 import { z } from "@hono/zod-openapi";
-import { decideAccess, parseSelector, selects } from "../access/service.ts";
+import { type Actor, decideAccess, parseSelector, selects } from "../access/service.ts";
 import { etagOf, preconditionOf } from "../http/conditional.ts";
 import { createApi, type Gate, guardedRoute } from "../http/gate.ts";
 import { pageFrom, pageQuery } from "../http/page.ts";
@@ -16,7 +16,7 @@ import {
   machineSchema,
   machineState,
 } from "./api.ts";
-import { createDesk, keyOf } from "./desk.ts";
+import { createDesk, keyOf, type MachineDesk } from "./desk.ts";
 import { labelsOf } from "./machine.ts";
 import type { RemoteMachines } from "./remote-service.ts";
 import type { Machine, Machines } from "./service.ts";
@@ -99,18 +99,12 @@ export function createMachineRoutes(gate: Gate, own: Machines | undefined, remot
         { ...audited, list: true, once: true },
       ),
       async (context) => {
-        const { actor } = context.var;
-        const { spec, replace } = context.req.valid("json");
-        const { machine: word } = context.req.valid("param");
-        const { name } = resource(context);
-        const current = machines.known(word);
-        if (current?.role !== undefined)
-          await gate.require(actor, "machines:install", { name, labels: labelsOf(current) });
-        await gate.require(actor, "machines:install", { name, labels: { role: spec.role } });
-        // A MAC nobody has seen yet may be queued before its machine is there.
-        const mac = readMac(word) ?? machines.find(word).mac;
-        const { installs } = machines.own(current);
-        return context.json(toView(await installs.queue(actor, mac, spec, { replace })), 201);
+        const { machine } = context.req.valid("param");
+        const wanted = context.req.valid("json");
+        return context.json(
+          toView(await queueInstall(gate, machines, context.var.actor, machine, wanted)),
+          201,
+        );
       },
     )
     .openapi(
@@ -246,6 +240,25 @@ export function createMachineRoutes(gate: Gate, own: Machines | undefined, remot
 
 export type MachineRoutes = ReturnType<typeof createMachineRoutes>;
 
+/** Queues what `actor` may, of the role the machine has and of the one it is to get. */
+export async function queueInstall(
+  gate: Gate,
+  machines: MachineDesk,
+  actor: Actor,
+  word: string,
+  { spec, replace }: z.output<typeof installRequestSchema>,
+): Promise<Machine> {
+  const { name } = machines.resource(word);
+  const current = machines.known(word);
+  if (current?.role !== undefined)
+    await gate.require(actor, "machines:install", { name, labels: labelsOf(current) });
+  await gate.require(actor, "machines:install", { name, labels: { role: spec.role } });
+  // A MAC nobody has seen yet may be queued before its machine is there.
+  const mac = readMac(word) ?? machines.find(word).mac;
+  return machines.own(current).installs.queue(actor, mac, spec, { replace });
+}
+
+/** A machine as it is shown, wherever that is. */
 export function toView({ state, ...machine }: Machine): MachineView {
   return {
     ...machine,

@@ -39,10 +39,14 @@ export type {
 export type { BootOrders } from "./boot-service.ts";
 export type { Enrolment, JoinOffer } from "./enrolment.ts";
 export type { MachineEvents } from "./events.ts";
+export { describeExpectation, total as wholeInstall } from "./expectation.ts";
 export { type Journal, type MachineFact, machineFact } from "./fact.ts";
 export type { HostControl } from "./host-control.ts";
-export type { Machine } from "./machine.ts";
+export { installSpecSchema } from "./install-spec.ts";
+export { labelsOf, type Machine } from "./machine.ts";
+export { operatingSystems } from "./operating-systems.ts";
 export { createRemoteMachines, type RemoteMachines } from "./remote-service.ts";
+export { roles as machineRoles } from "./roles.ts";
 
 export interface MachinesDeps {
   store: Store;

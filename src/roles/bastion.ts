@@ -6,6 +6,7 @@ import { createDhcpServer } from "../boot/dhcp.server.ts";
 import { createDispatch } from "../boot/dispatch.ts";
 import { openPieces, statFile } from "../boot/files.client.ts";
 import { createBootFiles, directoryMount } from "../boot/files.ts";
+import { createBootHistory } from "../boot/history-service.ts";
 import { createBootRoutes } from "../boot/lab-routes.ts";
 import { createLeasesRepository } from "../boot/leases-repository.ts";
 import { createBootObserver } from "../boot/observer.ts";
@@ -47,6 +48,8 @@ import { systemClock as clock } from "../platform/clock.ts";
 import type { DaemonConfig } from "../platform/config.ts";
 import { createEventBus } from "../platform/events.ts";
 import type { Logger } from "../platform/logger.ts";
+import { createChangeStream } from "../ui/change-stream.ts";
+import type { LabPages } from "../ui/routes.tsx";
 import { labInterfaces, ramEnvironment } from "./health-checks.ts";
 import { followInterfaces } from "./lab-listeners.ts";
 import { createStarted, type Running } from "./running.ts";
@@ -72,6 +75,8 @@ export interface Bastion extends Running {
   /** What users ask of it; served by whoever holds the admin socket. */
   readonly rooms: Rooms;
   readonly machines: Machines;
+  /** What the web pages show of it besides its machines. */
+  readonly pages: LabPages;
   listeners(): Status["listeners"];
 }
 
@@ -211,12 +216,16 @@ export async function startBastion(
 
     const wake = createWake(config.interfaces);
     const reprovision = createReprovision({ machines, wake, hosts, audit });
+    const history = createBootHistory({ record, machines, now: clock.now, timeOf: timeOfDay });
+    const changes = createChangeStream(bus, clock);
+    started.keep({ stop: async () => changes.close() });
     return {
       machines,
+      pages: { images, history, changes },
       rooms: [
         createMachineRoutes(gate, machines, remote),
         createReprovisionRoutes(gate, machines, reprovision),
-        createBootRecordRoutes(gate, { record, machines, now: clock.now, timeOf: timeOfDay }),
+        createBootRecordRoutes(gate, history),
         createImageRoutes(gate, images),
       ],
       listeners: () => [

@@ -30,6 +30,7 @@ import { createOperationsRoutes } from "../http/operations-routes.ts";
 import { createRateLimits } from "../http/rate-limits.ts";
 import { createStatusRoutes } from "../http/status-routes.ts";
 import { listenTls } from "../http/tls-listener.server.ts";
+import { createDesk } from "../machines/desk.ts";
 import { createMachineRoutes } from "../machines/routes.ts";
 import { createRemoteMachines, type HostControl, type RemoteMachines } from "../machines/service.ts";
 import { systemClock as clock } from "../platform/clock.ts";
@@ -44,6 +45,9 @@ import { createTelemetry, listenForMetrics, type Telemetry } from "./telemetry.t
 /** The server certificate, and whether an old root is needed still, are looked at this often, in milliseconds. */
 const renewalCheck = 10_000;
 
+/** What a bastion in the same process adds. */
+type Served = Pick<Bastion, "rooms" | "listeners"> & Partial<Pick<Bastion, "machines" | "pages">>;
+
 export interface Labd extends Running {
   readonly telemetry: Telemetry;
   readonly audit: AuditLog;
@@ -54,7 +58,7 @@ export interface Labd extends Running {
   /** The agents of installed hosts. */
   readonly hosts: HostControl;
   /** Opens its port and the admin socket, for its own routes and for those of a bastion in the same process. */
-  serve(bastion?: Pick<Bastion, "rooms" | "listeners">): Promise<void>;
+  serve(bastion?: Served): Promise<void>;
 }
 
 export async function startLabd(
@@ -133,7 +137,7 @@ export async function openLabd(
       ...addresses,
     ]);
 
-    async function serve(bastion: Pick<Bastion, "rooms" | "listeners">): Promise<void> {
+    async function serve(bastion: Served): Promise<void> {
       const startedAt = clock.now();
       const { listen: host, port } = config.labd;
       const listeners = () => [
@@ -167,7 +171,11 @@ export async function openLabd(
           createOperationsRoutes(telemetry, gate),
           createStatusRoutes(gate, () => ({ pid: process.pid, startedAt, listeners: listeners() })),
           ...bastion.rooms,
-          createUi({ gate, limits, clock, logger, newId, sessions, logins, directory, tokens, audit }),
+          createUi({
+            ...{ gate, limits, clock, logger, newId, sessions, logins, directory, tokens, audit, fleet },
+            desk: createDesk(bastion.machines, remote),
+            ...(bastion.pages && { lab: bastion.pages }),
+          }),
         ],
         logger,
         telemetry.countRequests("labd"),

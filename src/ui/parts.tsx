@@ -87,7 +87,7 @@ export function Table<Row>({
                   <th scope="row">{value(row)}</th>
                 ) : (
                   <td data-label={title} class={number ? "number" : undefined}>
-                    {value(row)}
+                    <div>{value(row)}</div>
                   </td>
                 ),
               )}

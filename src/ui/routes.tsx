@@ -1,14 +1,26 @@
 import type { Context } from "hono";
 import type { AuditLog, DeviceLogins, Directory, Sessions, TokenService } from "../access/service.ts";
+import type { BootHistory } from "../boot/history-service.ts";
+import type { Fleet } from "../fleet/service.ts";
 import { type ApiEnv, createApi, type Gate, openRoute } from "../http/gate.ts";
 import { toProblem } from "../http/problem.ts";
 import type { RateLimits } from "../http/rate-limits.ts";
+import type { Images } from "../images/service.ts";
+import type { MachineDesk } from "../machines/desk.ts";
 import type { Clock } from "../platform/clock.ts";
 import { AppError, toAppError } from "../platform/errors.ts";
 import type { Logger } from "../platform/logger.ts";
+import { createAccessPages, tokensPath, usersPath } from "./access-pages.tsx";
 import { createAssetRoutes } from "./assets.ts";
+import { auditPath, createAuditPages } from "./audit-pages.tsx";
+import type { ChangeStream } from "./change-stream.ts";
 import { createShow } from "./frame.ts";
+import { createImagePages, imagesPath } from "./image-pages.tsx";
+import { createInstallPages } from "./install-pages.tsx";
+import { createMachinePages } from "./machine-pages.tsx";
+import { machinesPath } from "./machine-parts.tsx";
 import { may, pageRoute, renderPage, type Section, seeOther } from "./page.tsx";
+import { createServerPages, serversPath } from "./server-pages.tsx";
 import { createOpenPage, createSessionPages } from "./session-pages.tsx";
 
 export interface UiDeps {
@@ -22,12 +34,31 @@ export interface UiDeps {
   directory: Directory;
   tokens: TokenService;
   audit: AuditLog;
+  fleet: Fleet;
+  desk: MachineDesk;
+  /** Where a bastion runs in the same process. */
+  lab?: LabPages;
+}
+
+/** What the pages show of a bastion besides its machines. */
+export interface LabPages {
+  images: Images;
+  history: BootHistory;
+  changes: ChangeStream;
 }
 
 /** The web pages, each behind the permission its API has. */
 export function createUi(deps: UiDeps) {
   const { gate, clock, logger } = deps;
-  const sections: Section[] = [];
+  const { lab } = deps;
+  const sections: Section[] = [
+    { path: machinesPath, title: "Machines", permission: "machines:read" },
+    ...(lab === undefined ? [] : [{ path: imagesPath, title: "Images", permission: "images:read" as const }]),
+    { path: serversPath, title: "Hosts", permission: "servers:read" },
+    { path: auditPath, title: "Audit", permission: "audit:read" },
+    { path: tokensPath, title: "Tokens", permission: "tokens:read" },
+    { path: usersPath, title: "Users", permission: "users:read" },
+  ];
   const show = createShow(sections, clock);
   const pages = createApi();
   pages.use("/ui", gate.identify);
@@ -51,6 +82,14 @@ export function createUi(deps: UiDeps) {
   pages.openapi(openRoute("says good-bye", pageRoute("get", "/ui/left", "After logging out")), (context) =>
     show(context, { title: "Logged out", children: <SignedOut /> }),
   );
+  pages.route("/", createMachinePages({ ...deps, show }));
+  if (lab !== undefined) {
+    pages.route("/", createInstallPages({ ...deps, ...lab, show }));
+    pages.route("/", createImagePages({ ...deps, ...lab, show }));
+  }
+  pages.route("/", createServerPages({ ...deps, show }));
+  pages.route("/", createAuditPages({ ...deps, show }));
+  pages.route("/", createAccessPages({ ...deps, show }));
   pages.route("/", createSessionPages({ ...deps, show }));
   pages.get("/ui/*", (context) => {
     throw new AppError("not-found", `there is no page ${context.req.path.slice(0, 200)}`);

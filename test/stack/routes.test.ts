@@ -35,6 +35,21 @@ const whoMay: Record<string, "anybody" | "viewer" | "operator" | "admin"> = {
   "POST /ui/logout": "anybody",
   "GET /ui/device": "anybody",
   "POST /ui/device": "anybody",
+  "GET /ui/machines": "viewer",
+  "GET /ui/machines/changes": "viewer",
+  "GET /ui/machines/{machine}": "viewer",
+  "POST /ui/machines/{machine}/forget": "operator",
+  "POST /ui/machines/{machine}/cancel": "operator",
+  "GET /ui/machines/{machine}/install": "operator",
+  "POST /ui/machines/{machine}/install": "operator",
+  "GET /ui/images": "viewer",
+  "GET /ui/servers": "viewer",
+  "GET /ui/servers/{name}": "viewer",
+  "GET /ui/audit": "operator",
+  "GET /ui/audit/verify": "operator",
+  "GET /ui/tokens": "operator",
+  "POST /ui/tokens/revoke": "operator",
+  "GET /ui/users": "admin",
   "GET /api/v1/ca.pem": "anybody",
   "POST /api/v1/enrol": "anybody",
   "GET /api/v1/tokens": "operator",
@@ -201,6 +216,11 @@ const harmless: Record<string, string> = {
   "/ui/device": "it sets",
   "/ui/logout": "what is ended stays so",
   "/ui/sessions/end": "what is ended stays so",
+  "/ui/machines/{machine}/cancel": "what is cancelled stays so",
+  "/ui/machines/{machine}/forget": "what is forgotten is not there the second time",
+  "/ui/machines/{machine}/install":
+    "a form without a key: the second is refused, an install being queued already",
+  "/ui/tokens/revoke": "what is revoked stays so",
 };
 
 test("whatever makes something is done once for an Idempotency-Key", () => {

@@ -56,7 +56,11 @@ const fakeTime: Env = {
   FAKETIME_DONT_RESET: "1",
 };
 
-export function createStack(index = 0, labd: Record<string, unknown> = {}): Stack {
+export function createStack(
+  index = 0,
+  labd: Record<string, unknown> = {},
+  settings: Record<string, unknown> = {},
+): Stack {
   const directory = mkdtempSync(join(tmpdir(), "labctl-stack-"));
   const children: Bun.Subprocess[] = [];
   const socket = join(directory, "labctl.sock");
@@ -67,6 +71,7 @@ export function createStack(index = 0, labd: Record<string, unknown> = {}): Stac
   writeFileSync(
     config,
     JSON.stringify({
+      ...settings,
       dataDir: join(directory, "data"),
       adminSocket: socket,
       labd: {

@@ -1,7 +1,9 @@
 // Keeps an open page current. Everything on it can be read, and done, without this.
 
 const maxLines = 2000;
-const skew = Date.now() - Number(document.body.dataset.now ?? Date.now());
+/** When the server made this page, by its own clock. */
+const madeAt = Number(document.body.dataset.now ?? Date.now());
+const skew = Date.now() - madeAt;
 
 /** As the server writes durations, in whole seconds. */
 function duration(ms) {
@@ -76,7 +78,9 @@ function watchMachine(path) {
     if (lines.length === 1) requestAnimationFrame(write);
   });
   stream.addEventListener("stage", ({ data }) => {
-    const { stage, state, message } = JSON.parse(data);
+    const { at, stage, state, message } = JSON.parse(data);
+    // The stream begins with what the page shows already.
+    if (at < madeAt) return;
     const row = [...document.querySelectorAll("[data-stage]")].find((each) => each.dataset.stage === stage);
     const text = row?.querySelector(".message");
     // A running stage that goes on only has something new to say.
@@ -87,7 +91,7 @@ function watchMachine(path) {
     const { state, installId = "" } = JSON.parse(data);
     const now = `${state} ${installId}`;
     if (shown !== "" && shown.split(" ")[1] !== installId) log?.replaceChildren();
-    if (now !== shown) refresh();
+    if (now !== shown && shown !== "") refresh();
     shown = now;
   });
 
