@@ -110,9 +110,10 @@ function bootDisk(exit: boolean, { arch }: GrubMachine): string[] {
   if (exit) return ["exit"];
   return [
     `for loader in ${loaders[arch].join(" ")}; do`,
-    "  if search --no-floppy --file --set=disk $loader; then",
-    "    echo labctl: starting ($disk)$loader",
-    "    if chainloader ($disk)$loader; then boot; fi",
+    // The loader is told that it came from $root, and looks there for what belongs to it: not in the network.
+    "  if search --no-floppy --file --set=root $loader; then",
+    "    echo labctl: starting ($root)$loader",
+    "    if chainloader $loader; then boot; fi",
     "  fi",
     "done",
     say("found no boot loader on the disks"),
