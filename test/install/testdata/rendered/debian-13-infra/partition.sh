@@ -604,7 +604,7 @@ layout_inspect() {
     esac
   done
   [ -n "$kept$_whole" ] || return 0
-  kept_volumes=$(layout_volumes | tr '\n' ' ')
+  kept_volumes=$(layout_volumes | tr '\n' ' ' | sed 's/ $//')
   if [ "$layout_wipe" = true ] || [ -z "$kept_volumes" ]; then
     bastion_log "an earlier install is on $1: it goes${kept_volumes:+ with its volumes $kept_volumes, as asked}"
     kept=
@@ -617,7 +617,7 @@ layout_inspect() {
     _start=$(layout_start "$_one")
     if [ "$front" -eq 0 ] || [ "$_start" -lt "$front" ]; then front=$_start; fi
   done
-  bastion_log "an earlier install is on $1: its volumes stay: $kept_volumes($kept)"
+  bastion_log "an earlier install is on $1: its volumes stay: $kept_volumes (on $kept)"
 }
 
 # Refuses an install from packages that does not fit beside the kept volumes, while nothing is touched yet.
