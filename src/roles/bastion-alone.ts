@@ -26,7 +26,7 @@ export async function startBastionAlone(
 ): Promise<Running> {
   const started = createStarted();
   try {
-    const telemetry = createTelemetry(config, clock);
+    const telemetry = createTelemetry(config, clock, logger);
     const { store, metrics } = telemetry;
     started.keep({ stop: () => store.close() });
     started.keep(listenForMetrics(config, metrics, logger));

@@ -87,7 +87,7 @@ export async function openLabd(
       file: config.labd.caKeyFile,
     });
     const seal = await createKeySeal(secret, origin);
-    const telemetry = createTelemetry(config, clock);
+    const telemetry = createTelemetry(config, clock, logger);
     const { store, metrics, health } = telemetry;
     started.keep({ stop: () => store.close() });
 

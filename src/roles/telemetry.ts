@@ -27,7 +27,7 @@ export interface Telemetry {
 const commitBuckets = [0.001, 0.005, 0.02, 0.1, 0.5, 2];
 
 /** Opens the database and everything that is measured of it. */
-export function createTelemetry(config: DaemonConfig, clock: Clock): Telemetry {
+export function createTelemetry(config: DaemonConfig, clock: Clock, logger: Logger): Telemetry {
   const metrics = createMetrics();
   const health = createHealth(clock);
   const commits = metrics.histogram(
@@ -39,9 +39,14 @@ export function createTelemetry(config: DaemonConfig, clock: Clock): Telemetry {
     "labctl_database_transactions_total",
     "Transactions; several share a commit.",
   );
-  const store = openStore(join(config.dataDir, "labctl.sqlite"), (shared, took) => {
-    commits.observe({}, took / 1000);
-    transactions.add({}, shared);
+  const store = openStore(join(config.dataDir, "labctl.sqlite"), {
+    committed(shared, took) {
+      commits.observe({}, took / 1000);
+      transactions.add({}, shared);
+    },
+    full: ({ message, hint }) =>
+      logger.error(message, { hint, serving: "boots go on; what has to be kept is refused" }),
+    room: () => logger.info("there is room again: writing goes on"),
   });
   const one = (value: number) => [{ labels: {}, value }];
   metrics.reading("gauge", "labctl_database_waiting", "Transactions that wait for their commit.", () =>

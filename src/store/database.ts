@@ -41,11 +41,16 @@ interface Waiting {
   reject: (error: unknown) => void;
 }
 
-/** A commit that was made: of how many transactions, and how long it took in milliseconds. */
-export type ObserveCommit = (transactions: number, took: number) => void;
+export interface StoreObserver {
+  /** A commit was made: of how many transactions, and how long it took in milliseconds. */
+  committed?(transactions: number, took: number): void;
+  /** The file system is full, told once; nothing is written until there is room again, which is told as well. */
+  full?(problem: AppError): void;
+  room?(): void;
+}
 
 /** Opens (and makes) the SQLite file at `path`, brings it to this version's schema, and returns the store. */
-export function openStore(path: string, observe: ObserveCommit = () => {}): Store {
+export function openStore(path: string, observer: StoreObserver = {}): Store {
   if (path !== ":memory:") mkdirSync(dirname(path), { recursive: true, mode: 0o750 });
   const writer = connect(path);
   migrate(writer, migrations, path);
@@ -58,6 +63,20 @@ export function openStore(path: string, observe: ObserveCommit = () => {}): Stor
   let waiting: Waiting[] = [];
   let committing: Promise<void> | undefined;
   let closed = false;
+  let isFull = false;
+
+  /** What a caller is told; of a full disk, whoever runs this is told as well, once. */
+  function refused(error: unknown): unknown {
+    const cause = fullDisk(error);
+    if (cause === undefined) return error;
+    const problem = new AppError("unavailable", `no room left to write ${path}`, {
+      hint: "free space on that file system; nothing that was acknowledged is lost",
+      cause,
+    });
+    if (!isFull) observer.full?.(problem);
+    isFull = true;
+    return problem;
+  }
 
   async function commitAll(): Promise<void> {
     // One turn of the loop, so that requests decoded together are written together.
@@ -86,15 +105,18 @@ export function openStore(path: string, observe: ObserveCommit = () => {}): Stor
           // A full disk ends the whole transaction: then there is no savepoint left to return to.
           if (!writer.inTransaction) throw error;
           writer.exec("ROLLBACK TO job; RELEASE job");
-          done.push(() => job.reject(translate(error, path)));
+          done.push(() => job.reject(refused(error)));
         }
       }
       writer.exec("COMMIT");
-      observe(shared.length, performance.now() - begun);
+      observer.committed?.(shared.length, performance.now() - begun);
+      if (isFull) observer.room?.();
+      isFull = false;
       for (const settle of done) settle();
     } catch (error) {
       if (writer.inTransaction) writer.exec("ROLLBACK");
-      for (const job of shared) job.reject(translate(error, path));
+      const told = refused(error);
+      for (const job of shared) job.reject(told);
     }
   }
 
@@ -152,16 +174,10 @@ function connect(path: string): Database {
   }
 }
 
-function translate(error: unknown, path: string): unknown {
-  if (error instanceof AppError) return error;
+/** Drizzle wraps what SQLite says. */
+function fullDisk(error: unknown): Error | undefined {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  if (cause instanceof Error && "code" in cause && cause.code === "SQLITE_FULL") {
-    return new AppError("unavailable", `no room left to write ${path}`, {
-      hint: "free space on that file system; nothing that was acknowledged is lost",
-      cause,
-    });
-  }
-  return error;
+  return cause instanceof Error && "code" in cause && cause.code === "SQLITE_FULL" ? cause : undefined;
 }
 
 function reason(error: unknown): string {
