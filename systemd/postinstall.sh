@@ -6,6 +6,8 @@ else
   getent group labctl >/dev/null || groupadd --system labctl
   getent passwd labctl >/dev/null ||
     useradd --system --gid labctl --home-dir /var/lib/labctl --no-create-home --shell /usr/sbin/nologin labctl
+  getent passwd labctl-agent >/dev/null ||
+    useradd --system --home-dir /var/lib/labctl-agent --no-create-home --shell /usr/sbin/nologin labctl-agent
 fi
 # The key that seals the certificate authority is this host's own; it is made once and never replaced.
 if [ ! -e /etc/labctl/ca.key ]; then

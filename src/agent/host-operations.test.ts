@@ -7,10 +7,10 @@ const operate = (value: unknown, privilege: "direct" | "sudo" = "direct") =>
 
 test("every operation says why it needs root, and is in the sudoers file with the program it runs", () => {
   const sudoers = renderSudoers();
-  for (const { why, sudoers: line } of Object.values(hostOperations)) {
+  for (const [name, { why }] of Object.entries(hostOperations)) {
     expect(why).not.toBe("");
-    expect(line).toStartWith("/usr/");
-    expect(sudoers).toContain(`# ${why}\nlabctl-agent ALL=(root) NOPASSWD: ${line}\n`);
+    const line = `/usr/bin/labctl agent host-operation ${name}`;
+    expect(sudoers).toContain(`# ${why}\nlabctl-agent ALL=(root) NOPASSWD: ${line}, ${line} *\n`);
   }
 });
 
@@ -21,12 +21,15 @@ test("an operation is one program by its whole path, and sudo never asks for a p
     "--all",
     "/dev/sda",
   ]);
-  expect(operate({ name: "reboot" }, "sudo")).toEqual([
+  expect(operate({ name: "read-smart", device: "/dev/sda" }, "sudo")).toEqual([
     "/usr/bin/sudo",
     "-n",
     "--",
-    "/usr/bin/systemctl",
-    "reboot",
+    "/usr/bin/labctl",
+    "agent",
+    "host-operation",
+    "read-smart",
+    "--device=/dev/sda",
   ]);
   expect(operate({ name: "allow-lxc-keyctl", vmid: "105" })[2]).toBe("105");
 });

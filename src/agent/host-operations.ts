@@ -7,9 +7,13 @@ interface Operation<Name extends HostOperation["name"]> {
   /** Why this cannot be done without root. */
   why: string;
   argv: (operation: Extract<HostOperation, { name: Name }>) => string[];
-  /** The line of the sudoers file; `*` stands for an argument that was checked before. */
-  sudoers: string;
 }
+
+/**
+ * Where the agent is not root, its operations are done by this program again, as root: it checks name and arguments by
+ * the protocol's schema before anything runs. A sudoers file could not: its `*` matches blanks and slashes, too.
+ */
+const asRoot = ["/usr/bin/labctl", "agent", "host-operation"];
 
 /**
  * All that an agent does as root, and nothing else in it may: a test holds that `sudo` is named here alone. The
@@ -19,40 +23,35 @@ export const hostOperations: { [Name in HostOperation["name"]]: Operation<Name> 
   reboot: {
     why: "only root may restart the host",
     argv: () => ["/usr/bin/systemctl", "reboot"],
-    sudoers: "/usr/bin/systemctl reboot",
   },
   "boot-from-network": {
     why: "EFI variables are written by root alone",
     argv: () => ["/usr/bin/labctl", "agent", "boot-from-network"],
-    sudoers: "/usr/bin/labctl agent boot-from-network",
   },
   "read-smart": {
     why: "SMART is read by ioctl on the raw disk",
     argv: ({ device }) => ["/usr/sbin/smartctl", "--json", "--all", device],
-    sudoers: "/usr/sbin/smartctl --json --all /dev/*",
   },
   "read-sensors": {
     why: "some drivers show their values to root alone",
     argv: () => ["/usr/bin/sensors", "-j"],
-    sudoers: "/usr/bin/sensors -j",
   },
   "allow-lxc-keyctl": {
     why: "on a Proxmox node: its API lets root@pam alone set the features a golden container needs for Docker",
     argv: ({ vmid }) => ["/usr/sbin/pct", "set", String(vmid), "--features", "keyctl=1,nesting=1"],
-    sudoers: "/usr/sbin/pct set * --features keyctl=1\\,nesting=1",
   },
   "mount-by-uuid": {
     why: "mounting a file system is root's",
     argv: ({ uuid }) => ["/usr/bin/systemd-mount", "--no-block", "--collect", `/dev/disk/by-uuid/${uuid}`],
-    sudoers: "/usr/bin/systemd-mount --no-block --collect /dev/disk/by-uuid/*",
   },
 };
 
 /** The command that does `operation`; it never passes a shell. */
 export function operationCommand(operation: HostOperation, privilege: Privilege): Command {
-  const argv = argvOf(operation);
+  const { name, ...parameters } = operation;
+  const flags = Object.entries(parameters).map(([key, value]) => `--${key}=${value}`);
   return {
-    argv: privilege === "sudo" ? ["/usr/bin/sudo", "-n", "--", ...argv] : argv,
+    argv: privilege === "sudo" ? ["/usr/bin/sudo", "-n", "--", ...asRoot, name, ...flags] : argvOf(operation),
     env: {},
     stdin: false,
     timeout: 60_000,
@@ -78,10 +77,15 @@ function argvOf(operation: HostOperation): string[] {
 
 /** `/etc/sudoers.d/labctl-agent`, made from the list above. */
 export function renderSudoers(): string {
-  const lines = Object.values(hostOperations).map(
-    ({ why, sudoers }) => `# ${why}\nlabctl-agent ALL=(root) NOPASSWD: ${sudoers}`,
+  const lines = Object.entries(hostOperations).map(
+    ([name, { why }]) =>
+      `# ${why}\nlabctl-agent ALL=(root) NOPASSWD: ${asRoot.join(" ")} ${name}, ${asRoot.join(" ")} ${name} *`,
   );
-  return ["# What the labctl agent may do as root, where it does not run as root itself.", ...lines, ""].join(
-    "\n",
-  );
+  return [
+    "# What the labctl agent may do as root, where it does not run as root itself.",
+    "# labctl checks the arguments before it does anything.",
+    "Defaults:labctl-agent env_reset, !setenv, !requiretty",
+    ...lines,
+    "",
+  ].join("\n");
 }

@@ -5,6 +5,7 @@ import { notifySystemd } from "../platform/notify.client.ts";
 import { at } from "./client.ts";
 import { createDaemonLogger } from "./daemon-logger.ts";
 import { defineCommand, defineGroup, outputFlag } from "./define.ts";
+import { operationArguments, parseOperation } from "./operation-arguments.ts";
 import { type Column, formatTime, note, print, printRecord } from "./output.ts";
 import { defineRemoteCommand } from "./remote.ts";
 import { outputFormat } from "./settings.ts";
@@ -169,6 +170,18 @@ const bootFromNetwork = defineCommand({
   },
 });
 
+const hostOperation = defineCommand({
+  summary: "on this host, as root: one of the fixed list of operations, its arguments checked",
+  example: "labctl agent host-operation read-smart --device /dev/sda",
+  args: operationArguments,
+  run: async (args) => {
+    const { operationCommand } = await import("../agent/host-operations.ts");
+    const { argv } = operationCommand(parseOperation(args), "direct");
+    const child = Bun.spawn(argv, { stdin: "ignore", stdout: "inherit", stderr: "inherit" });
+    process.exitCode = await child.exited;
+  },
+});
+
 const sudoers = defineCommand({
   summary: "the sudoers file for an agent that does not run as root",
   example: "labctl agent sudoers > /etc/sudoers.d/labctl-agent",
@@ -236,6 +249,7 @@ export const agent = defineGroup({
     renew: { summary: renew.summary, load: async () => renew },
     leave: { summary: leave.summary, load: async () => leave },
     "boot-from-network": { summary: bootFromNetwork.summary, load: async () => bootFromNetwork },
+    "host-operation": { summary: hostOperation.summary, load: async () => hostOperation },
     sudoers: { summary: sudoers.summary, load: async () => sudoers },
     revoke: { summary: revoke.summary, load: async () => revoke },
     move: { summary: move.summary, load: async () => move },

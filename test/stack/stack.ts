@@ -22,6 +22,8 @@ export interface Stack {
   /** The control plane, or with it a bastion that serves no interface. */
   startLabd(role?: "labd" | "standalone", env?: Env): Promise<Bun.Subprocess>;
   startAgent(name: string, env?: Env): Bun.Subprocess;
+  /** Another program that goes on, with its log under a name. */
+  run(name: string, argv: string[]): Bun.Subprocess;
   join(name: string, token?: string, env?: Env): Promise<Ran>;
   /** `labctl agent …` on the host of that agent. */
   onHost(name: string, ...words: string[]): Promise<Ran>;
@@ -85,8 +87,9 @@ export function createStack(
       },
     }),
   );
-  const start = (words: string[], log: string, extra: Env = {}) => {
-    const child = Bun.spawn([executable, ...words], {
+  const start = (words: string[], log: string, extra: Env = {}) => run([executable, ...words], log, extra);
+  const run = (argv: string[], log: string, extra: Env = {}) => {
+    const child = Bun.spawn(argv, {
       env: { ...env, ...extra },
       stdin: "ignore",
       stdout: "ignore",
@@ -115,6 +118,7 @@ export function createStack(
     env,
     directory,
     socket,
+    run: (name, argv) => run(argv, name),
     stateOf: (name) => join(directory, name),
     send(name, url) {
       const file = join(directory, name, "agent.json");
