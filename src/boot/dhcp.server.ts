@@ -58,7 +58,7 @@ interface OpenInterface {
 }
 
 /** Interfaces come, go and change their address; looked at this often, in milliseconds. */
-const watchInterval = 2000;
+const watchInterval = 5000;
 
 export function createDhcpServer(deps: DhcpServerDeps): DhcpServer {
   const { log, clock } = deps;

@@ -65,6 +65,8 @@ export async function createBootRecord(deps: BootRecordDeps): Promise<BootRecord
   const begun = new Set<Mac>();
   let droppedInAll = 0;
   let flushing: Promise<void> | undefined;
+  const flushSoon = createSoon(clock, flushEvery, () => void flush());
+  const countSoon = createSoon(clock, countEvery, () => void flushCounts());
 
   const saved = await repository.loadOpen(clock.now() - forgottenAfter);
   let nextId = saved.lastId + 1;
@@ -85,6 +87,7 @@ export async function createBootRecord(deps: BootRecordDeps): Promise<BootRecord
     waiting.set(key, stored);
     touched.set(boot.head.id, boot.head);
     if (waiting.size >= flushAt) void flush();
+    else flushSoon.ask();
     return true;
   }
 
@@ -107,6 +110,7 @@ export async function createBootRecord(deps: BootRecordDeps): Promise<BootRecord
       last.times++;
       last.lastAt = fact.at;
       if (counted.size < limits.waiting) counted.set(last, boot);
+      countSoon.ask();
       return;
     }
     const stored: Stored = { bootId: head.id, seq: boot.nextSeq, fact, times: 1, lastAt: fact.at };
@@ -153,11 +157,6 @@ export async function createBootRecord(deps: BootRecordDeps): Promise<BootRecord
     return flush();
   }
 
-  const stops = [
-    clock.every(flushEvery, () => void flush()),
-    clock.every(countEvery, () => void flushCounts()),
-  ];
-
   return {
     add(mac, fact) {
       const current = open.get(mac);
@@ -172,9 +171,24 @@ export async function createBootRecord(deps: BootRecordDeps): Promise<BootRecord
     },
     dropped: () => droppedInAll,
     async stop() {
-      for (const stop of stops) stop();
+      flushSoon.cancel();
+      countSoon.cancel();
       await flushCounts();
     },
+  };
+}
+
+/** Runs once a while after it was asked for, however often that is: where nothing happens, nothing wakes. */
+function createSoon(clock: Clock, ms: number, run: () => void): { ask(): void; cancel(): void } {
+  let cancel: (() => void) | undefined;
+  return {
+    ask() {
+      cancel ??= clock.after(ms, () => {
+        cancel = undefined;
+        run();
+      });
+    },
+    cancel: () => cancel?.(),
   };
 }
 
