@@ -86,11 +86,15 @@ export const auditRecord = z.object({
   requestId: z.string(),
   hash: z.string(),
 });
-export const auditQuery = pageQuery.extend({
+/** `*` in actor, action or resource stands for anything. */
+export const auditFilter = z.object({
   actor: z.string().max(100).optional(),
   action: z.string().max(100).optional(),
   resource: z.string().max(200).optional(),
   result: z.enum(["allowed", "refused", "failed"]).optional(),
+});
+export const auditQuery = pageQuery.extend({
+  ...auditFilter.shape,
   since: z.coerce.number().optional(),
   until: z.coerce.number().optional(),
   cursor: z

@@ -1,5 +1,12 @@
 import { expect, test } from "bun:test";
-import { type AuditEntry, type AuditRecord, chainHash, genesis, verifyChain } from "./audit-chain.ts";
+import {
+  type AuditEntry,
+  type AuditRecord,
+  chainHash,
+  genesis,
+  matchesAudit,
+  verifyChain,
+} from "./audit-chain.ts";
 
 const entry = (n: number): AuditEntry => ({
   at: n,
@@ -46,4 +53,17 @@ test("a record rewritten with a fitting hash breaks the one after it", () => {
     record.seq === 2 ? { ...forged, seq: 2, hash: chainHash(records[0]?.hash ?? "", 2, forged) } : record,
   );
   expect(verifyChain(rewritten)).toMatchObject({ whole: false, seq: 3 });
+});
+
+test("a star stands for anything, and a pattern that is long takes no longer", () => {
+  const record = entry(1);
+  const matches = (action: string) => matchesAudit(record, { action });
+  expect(["servers:exec", "servers:*", "*:exec", "s*:*c", "*", "**"].map(matches)).toEqual(
+    Array(6).fill(true),
+  );
+  expect(["servers:", "exec", "servers:*x", "*exec*s", ""].map(matches)).toEqual(Array(5).fill(false));
+  expect(matchesAudit({ ...record, resource: "a".repeat(200) }, { resource: `${"*a".repeat(90)}*b` })).toBe(
+    false,
+  );
+  expect(matchesAudit(record, { result: "refused" })).toBe(false);
 });

@@ -79,3 +79,36 @@ export function verifyChain(
   }
   return { whole: true, records: count, head: hash };
 }
+
+/** What a list or a follower wants to see; a `*` stands for anything. */
+export interface AuditPattern {
+  actor?: string | undefined;
+  action?: string | undefined;
+  resource?: string | undefined;
+  result?: AuditEntry["result"] | undefined;
+}
+
+export function matchesAudit(entry: AuditEntry, wanted: AuditPattern): boolean {
+  const matches = (value: string, pattern: string | undefined) =>
+    pattern === undefined || fits(value, pattern.split("*"));
+  return (
+    matches(entry.actor, wanted.actor) &&
+    matches(entry.action, wanted.action) &&
+    matches(entry.resource, wanted.resource) &&
+    (wanted.result === undefined || wanted.result === entry.result)
+  );
+}
+
+/** Whether `value` is the parts of a pattern with anything between them. */
+function fits(value: string, [first = "", ...parts]: readonly string[]): boolean {
+  const last = parts.pop();
+  if (last === undefined) return value === first;
+  if (!value.startsWith(first)) return false;
+  let at = first.length;
+  for (const part of parts) {
+    const found = value.indexOf(part, at);
+    if (found === -1) return false;
+    at = found + part.length;
+  }
+  return value.length - last.length >= at && value.endsWith(last);
+}

@@ -32,9 +32,15 @@ export interface AuditLog {
   /** Every record, oldest first, page by page. */
   all(): AsyncGenerator<AuditRecord>;
   verify(): Promise<ChainVerdict>;
+  /** The records after `seq` in their order. */
+  after(seq: number, limit: number): Promise<AuditRecord[]>;
+  /** Calls `run` soon after a record was added, until the returned function is called. */
+  onAppended(run: () => void): () => void;
 }
 
 const page = 1000;
+/** Milliseconds from an append to the word of it: its transaction has to be through, and others may follow. */
+const soon = 50;
 
 export function createAuditLog(store: Store, clock: Clock): AuditLog {
   const entryOf = (actor: Actor, deed: Deed): AuditEntry => {
@@ -52,7 +58,20 @@ export function createAuditLog(store: Store, clock: Clock): AuditLog {
       requestId: actor.requestId,
     };
   };
-  const append = (tx: Queries, actor: Actor, deed: Deed) => appendAudit(tx, entryOf(actor, deed));
+  const readers = new Set<() => void>();
+  let announced = false;
+  function announce(): void {
+    if (announced || readers.size === 0) return;
+    announced = true;
+    clock.after(soon, () => {
+      announced = false;
+      for (const run of readers) run();
+    });
+  }
+  const append = async (tx: Queries, actor: Actor, deed: Deed) => {
+    await appendAudit(tx, entryOf(actor, deed));
+    announce();
+  };
   async function* all(): AsyncGenerator<AuditRecord> {
     let after = 0;
     for (;;) {
@@ -69,6 +88,11 @@ export function createAuditLog(store: Store, clock: Clock): AuditLog {
     last: lastSeq,
     tells: (tx, requestId, seq) => hasAllowed(tx, requestId, seq),
     list: (filter) => listAudit(store.read, filter),
+    after: (seq, limit) => readAudit(store.read, seq, limit),
+    onAppended(run) {
+      readers.add(run);
+      return () => void readers.delete(run);
+    },
     all,
     async verify() {
       let from = { seq: 0, hash: genesis };

@@ -33,6 +33,7 @@ export const seededRoles: readonly Role[] = [
       "tokens:*",
       "audit:read",
       "status:read",
+      "status:logs",
       "metrics:read",
     ].map((permission) => ({ effect: "allow", permission })),
   },

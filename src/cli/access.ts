@@ -5,6 +5,7 @@ import { AppError } from "../platform/errors.ts";
 import { at, openEnded, read } from "./client.ts";
 import { defineCommand, defineGroup, outputFlag } from "./define.ts";
 import { removeIdentity } from "./identity.ts";
+import { readMoment } from "./moment.ts";
 import { type Column, formatTime, print, printRecord, printRecords } from "./output.ts";
 import { defineRemoteCommand } from "./remote.ts";
 import { approve, deny, endSession, sessions } from "./sessions.ts";
@@ -209,12 +210,20 @@ const listAudit = defineRemoteCommand({
     action: { type: "string", description: "for example servers:exec" },
     resource: { type: "string", description: "for example server/node1" },
     result: { type: "enum", options: ["allowed", "refused", "failed"], description: "how it went" },
+    since: { type: "string", description: "from this time on: -1h, or 2026-01-31 12:00" },
+    until: { type: "string", description: "up to this time" },
     limit: { type: "string", default: "100", description: "how many, 1000 at the most" },
     ...outputFlag,
   },
-  run: async ({ actor, action, resource, result, limit, output }, { client }) => {
+  run: async ({ actor, action, resource, result, since, until, limit, output }, { client }) => {
+    const from = readMoment("--since", since);
+    const to = readMoment("--until", until);
+    const times = {
+      ...(from !== undefined && { since: String(from) }),
+      ...(to !== undefined && { until: String(to) }),
+    };
     const { items } = await read(
-      client.v1.audit.$get({ query: { actor, action, resource, result, limit } }),
+      client.v1.audit.$get({ query: { actor, action, resource, result, limit, ...times } }),
       pageOf(auditRecord),
     );
     printRecords(items, auditColumns, outputFormat(output));

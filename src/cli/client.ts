@@ -10,6 +10,7 @@ import type { BootRecordRoutes } from "../boot/routes.ts";
 import type { BastionRoutes } from "../fleet/bastion-routes.ts";
 import type { FleetRoutes } from "../fleet/routes.ts";
 import type { ApiEnv } from "../http/gate.ts";
+import type { LogRoutes } from "../http/log-routes.ts";
 import type { OperationsRoutes } from "../http/operations-routes.ts";
 import type { Page } from "../http/page.ts";
 import type { StatusRoutes } from "../http/status-routes.ts";
@@ -32,6 +33,7 @@ type Api = Of<MachineRoutes> &
   Of<GovernanceRoutes> &
   Of<IdentityRoutes> &
   Of<AuditRoutes> &
+  Of<LogRoutes> &
   Of<SessionRoutes> &
   Of<StatusRoutes> &
   Of<OperationsRoutes>;

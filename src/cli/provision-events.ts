@@ -10,13 +10,30 @@ export interface StreamEvent {
 /** Milliseconds before a lost connection is made again. */
 const reconnectMs = 2000;
 
-/**
- * The events of a machine, for as long as the caller reads. A connection that breaks is made again and goes
- * on after the last event that came (Last-Event-ID). @throws whatever the first connection is refused with.
- */
-export async function* followEvents(
+/** The events of a machine, for as long as the caller reads. */
+export const followEvents = (
   client: Client,
   wanted: { machine: string; lines?: "true" | "false" },
+  signal: AbortSignal,
+): AsyncGenerator<StreamEvent> =>
+  followStream(
+    (options) =>
+      client.logs[":machine"].follow.$get(
+        { ...at({ machine: wanted.machine }), query: { lines: wanted.lines } },
+        options,
+      ),
+    signal,
+  );
+
+type Streamed = Promise<{ body: ReadableStream<Uint8Array<ArrayBuffer>> | null }>;
+type StreamOptions = { headers: Record<string, string> } & ReturnType<typeof openEnded>;
+
+/**
+ * The events of a stream. A connection that breaks is made again and goes on after the last event that came
+ * (Last-Event-ID). @throws whatever the first connection is refused with.
+ */
+export async function* followStream(
+  open: (options: StreamOptions) => Streamed,
   signal: AbortSignal,
 ): AsyncGenerator<StreamEvent> {
   let last: string | undefined;
@@ -25,10 +42,7 @@ export async function* followEvents(
   while (!signal.aborted) {
     try {
       const headers: Record<string, string> = last === undefined ? {} : { "last-event-id": last };
-      const response = await client.logs[":machine"].follow.$get(
-        { ...at({ machine: wanted.machine }), query: { lines: wanted.lines } },
-        { headers, ...openEnded(signal) },
-      );
+      const response = await open({ headers, ...openEnded(signal) });
       if (told) note("connected again");
       connected = true;
       told = false;

@@ -1,9 +1,9 @@
 import type { z } from "zod";
 import { logEventSchema, machineLogsSchema, stageEventSchema } from "../machines/api.ts";
 import { AppError } from "../platform/errors.ts";
-import { at, read } from "./client.ts";
+import { at, type Client, read } from "./client.ts";
 import { outputFlag } from "./define.ts";
-import { formatData, note, print, visible } from "./output.ts";
+import { formatData, note, type OutputFormat, print, visible } from "./output.ts";
 import { followEvents } from "./provision-events.ts";
 import { machineArgument } from "./provision-list.ts";
 import { defineRemoteCommand } from "./remote.ts";
@@ -21,43 +21,65 @@ export const logs = defineRemoteCommand({
     tail: { type: "string", alias: "n", description: "only the last lines", valueHint: "LINES" },
     ...outputFlag,
   },
-  run: async ({ machine, follow, tail, output }, { client }) => {
-    const format = outputFormat(output);
-    const log = () => read(client.logs[":machine"].$get(at({ machine })), machineLogsSchema);
-    const count = readCount(tail);
-    if (follow !== true) {
-      const answer = await log();
-      const lines = count === undefined ? answer.log_lines : answer.log_lines.slice(-count);
-      if (format !== "table") print(formatData({ ...answer, log_lines: lines }, format));
-      else printLog({ ...answer, log_lines: lines });
-      return;
-    }
-    let skip = 0;
-    if (count !== undefined) {
-      skip = Math.max(0, (await log()).log_lines.length - count);
-    }
-    const abort = new AbortController();
-    process.once("SIGINT", () => abort.abort());
-    // `labctl provision logs -f … | head` closes our stdout.
-    process.stdout.once("error", () => abort.abort());
-    for await (const { event, data } of followEvents(client, { machine }, abort.signal)) {
-      if (event === "log" && skip > 0) {
-        skip--;
-        continue;
-      }
-      // One JSON document a line, so that what follows can read it as it comes.
-      if (format !== "table") print(JSON.stringify({ event, ...Object(data) }));
-      else if (event === "log") print(formatLine(logEventSchema.parse(data)));
-      else if (event === "stage") print(formatStage(stageEventSchema.parse(data)));
-    }
-  },
+  run: ({ machine, follow, tail, output }, { client }) =>
+    showMachineLog(client, machine, {
+      follow: follow === true,
+      count: readCount(tail),
+      since: 0,
+      format: outputFormat(output),
+    }),
 });
 
-function readCount(text: string | undefined): number | undefined {
+/** The log of a machine's current install, and, when it is followed, what comes. */
+export async function showMachineLog(
+  client: Client,
+  machine: string,
+  {
+    follow,
+    count,
+    since,
+    format,
+  }: { follow: boolean; count: number | undefined; since: number; format: OutputFormat },
+): Promise<void> {
+  const log = async () => {
+    const answer = await read(client.logs[":machine"].$get(at({ machine })), machineLogsSchema);
+    return { ...answer, log_lines: answer.log_lines.filter((line) => line.at >= since) };
+  };
+  if (!follow) {
+    const answer = await log();
+    const lines = count === undefined ? answer.log_lines : answer.log_lines.slice(-count);
+    if (format !== "table") print(formatData({ ...answer, log_lines: lines }, format));
+    else printLog({ ...answer, log_lines: lines });
+    return;
+  }
+  let skip = count === undefined ? 0 : Math.max(0, (await log()).log_lines.length - count);
+  for await (const { event, data } of followEvents(client, { machine }, untilInterrupted())) {
+    const line = event === "log" ? logEventSchema.parse(data) : undefined;
+    if (line && line.at < since) continue;
+    if (line && skip > 0) {
+      skip--;
+      continue;
+    }
+    // One JSON document a line, so that what follows can read it as it comes.
+    if (format !== "table") print(JSON.stringify({ event, ...Object(data) }));
+    else if (line) print(formatLine(line));
+    else if (event === "stage") print(formatStage(stageEventSchema.parse(data)));
+  }
+}
+
+/** Ends what is followed at Ctrl-C, and when nobody reads on: `labctl logs … -f | head`. */
+export function untilInterrupted(): AbortSignal {
+  const abort = new AbortController();
+  process.once("SIGINT", () => abort.abort());
+  process.stdout.once("error", () => abort.abort());
+  return abort.signal;
+}
+
+export function readCount(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const count = Number(text);
   if (Number.isInteger(count) && count > 0) return count;
-  throw new AppError("usage", `--tail '${text}' is not a number of lines`);
+  throw new AppError("usage", `'${text}' is not a number of lines`);
 }
 
 function printLog({ log_lines, log_total, gaps, lost }: z.output<typeof machineLogsSchema>): void {
@@ -74,7 +96,7 @@ function printLog({ log_lines, log_total, gaps, lost }: z.output<typeof machineL
   if (log_total === 0) note("nothing was logged yet");
 }
 
-const clock = (at: number) => new Date(at).toTimeString().slice(0, 8);
+export const clock = (at: number) => new Date(at).toTimeString().slice(0, 8);
 const formatLine = ({ at, source, text }: LogLine) =>
   `${clock(at)} ${source === undefined ? "" : `${visible(source)}: `}${visible(text)}`;
 const formatStage = ({ at, stage, state, message }: StageEvent) =>

@@ -5,12 +5,14 @@ import { identifyLocal } from "../access/service.ts";
 import { createControlPlane } from "../http/control-plane.ts";
 import { createGate } from "../http/gate.ts";
 import { listenLocal } from "../http/local-listener.server.ts";
+import { createLogRoutes } from "../http/log-routes.ts";
 import { createOperationsRoutes } from "../http/operations-routes.ts";
 import { createRateLimits } from "../http/rate-limits.ts";
 import { createStatusRoutes } from "../http/status-routes.ts";
 import { systemClock as clock } from "../platform/clock.ts";
 import type { DaemonConfig } from "../platform/config.ts";
 import type { Logger } from "../platform/logger.ts";
+import { keepLog } from "./daemon-log.ts";
 import { createStarted, type Running } from "./running.ts";
 import { createTelemetry, listenForMetrics } from "./telemetry.ts";
 import { startJoined } from "./uplink.ts";
@@ -21,10 +23,11 @@ import { startJoined } from "./uplink.ts";
  */
 export async function startBastionAlone(
   config: DaemonConfig,
-  logger: Logger,
+  outer: Logger,
   executable: string,
 ): Promise<Running> {
   const started = createStarted();
+  const { logger, ring } = keepLog(outer, config.logLevel, clock);
   try {
     const telemetry = createTelemetry(config, clock, logger);
     const { store, metrics } = telemetry;
@@ -47,7 +50,8 @@ export async function startBastionAlone(
       gate,
       [
         createIdentityRoutes(),
-        createAuditRoutes(gate, audit),
+        createAuditRoutes(gate, audit, clock),
+        createLogRoutes(gate, ring, clock),
         createOperationsRoutes(telemetry, gate),
         status,
         ...rooms,

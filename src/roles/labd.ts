@@ -26,6 +26,7 @@ import { createUpgrades } from "../fleet/upgrades.server.ts";
 import { createControlPlane } from "../http/control-plane.ts";
 import { createGate, type Gate } from "../http/gate.ts";
 import { listenLocal } from "../http/local-listener.server.ts";
+import { createLogRoutes } from "../http/log-routes.ts";
 import { createOperationsRoutes } from "../http/operations-routes.ts";
 import { createRateLimits } from "../http/rate-limits.ts";
 import { createStatusRoutes } from "../http/status-routes.ts";
@@ -38,6 +39,7 @@ import type { DaemonConfig } from "../platform/config.ts";
 import type { Logger } from "../platform/logger.ts";
 import { createUi } from "../ui/routes.tsx";
 import type { Bastion } from "./bastion.ts";
+import { keepLog } from "./daemon-log.ts";
 import { certificates } from "./health-checks.ts";
 import { createStarted, type Running } from "./running.ts";
 import { createTelemetry, listenForMetrics, type Telemetry } from "./telemetry.ts";
@@ -49,6 +51,8 @@ const renewalCheck = 10_000;
 type Served = Pick<Bastion, "rooms" | "listeners"> & Partial<Pick<Bastion, "machines" | "pages">>;
 
 export interface Labd extends Running {
+  /** Writes where it was told to, and keeps the last records. */
+  readonly logger: Logger;
   readonly telemetry: Telemetry;
   readonly audit: AuditLog;
   readonly gate: Gate;
@@ -74,12 +78,13 @@ export async function startLabd(
 /** Builds the control plane of its parts; nobody reaches it yet. */
 export async function openLabd(
   config: DaemonConfig,
-  logger: Logger,
+  outer: Logger,
   environment: NodeJS.ProcessEnv,
   /** Addresses agents reach it by, besides the configured ones. */
   addresses: readonly string[] = [],
 ): Promise<Labd> {
   const started = createStarted();
+  const { logger, ring } = keepLog(outer, config.logLevel, clock);
   try {
     const { secret, origin } = readCaKey({
       environment: environment.LABCTL_CA_KEY,
@@ -165,7 +170,8 @@ export async function openLabd(
             address: () => `https://${config.labd.addresses[0] ?? "localhost"}:${tlsListener.port}`,
           }),
           createIdentityRoutes(),
-          createAuditRoutes(gate, audit),
+          createAuditRoutes(gate, audit, clock),
+          createLogRoutes(gate, ring, clock),
           createFleetRoutes(gate, fleet, limits),
           createBastionRoutes(gate, bastions, limits),
           createOperationsRoutes(telemetry, gate),
@@ -210,6 +216,7 @@ export async function openLabd(
       });
     }
     return {
+      logger,
       telemetry,
       audit,
       gate,

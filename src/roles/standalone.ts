@@ -15,7 +15,7 @@ const joinPatience = 24 * 3_600_000;
 /** Bastion and control plane in one process on one database: what the bastion installs joins by itself. */
 export async function startStandalone(
   config: DaemonConfig,
-  logger: Logger,
+  outer: Logger,
   environment: NodeJS.ProcessEnv,
   executable: string,
 ): Promise<Running> {
@@ -28,7 +28,8 @@ export async function startStandalone(
             .map((each) => each.address)
         : [address],
     );
-    const labd = started.keep(await openLabd(config, logger, environment, addresses));
+    const labd = started.keep(await openLabd(config, outer, environment, addresses));
+    const { logger } = labd;
     const { executables, enrolment } = await describeExecutable(executable);
     const ground = { ...labd, executables, enrolment: enrolment(createMint(labd.tokens, config.labd.port)) };
     const bastion = started.keep(await startBastion(config, logger, ground));
