@@ -75,6 +75,7 @@ const packages = [
   ["gnupg", "test os", "signed lists of packages"],
   ["gpgv", "test os", "judge of those signatures"],
   ["xz-utils", "demo test os", "compressed lists of packages"],
+  ["chromium", "ci", "the browser that the web pages are tried in"],
   ["python3-venv", "ci", "virtual environment for judges from PyPI"],
 ];
 

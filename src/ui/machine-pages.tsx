@@ -266,7 +266,7 @@ function MachinePage({
         <section class="panel flush filled" aria-labelledby="log-title">
           <div class="bar-of-log">
             <h2 id="log-title">Log</h2>
-            <span class="quiet" id="log-total" data-live>
+            <span class="quiet" id="log-total" data-total={log.total}>
               {log.total === 0 ? "nothing was logged yet" : `${log.total} lines`}
             </span>
           </div>

@@ -71,6 +71,7 @@ function watchMachine(path) {
   const stream = new EventSource(path);
   let lines = [];
   let first = true;
+  let received = 0;
   let shown = "";
 
   stream.addEventListener("log", ({ data }) => {
@@ -90,10 +91,15 @@ function watchMachine(path) {
   stream.addEventListener("state", ({ data }) => {
     const { state, installId = "" } = JSON.parse(data);
     const now = `${state} ${installId}`;
-    if (shown !== "" && shown.split(" ")[1] !== installId) log?.replaceChildren();
+    if (shown !== "" && shown.split(" ")[1] !== installId) startOver();
     if (now !== shown && shown !== "") refresh();
     shown = now;
   });
+
+  function startOver() {
+    received = 0;
+    log?.replaceChildren();
+  }
 
   /** The stream begins with all the lines there are: they take the place of those that came with the page. */
   function write() {
@@ -102,6 +108,9 @@ function watchMachine(path) {
     if (first) log.replaceChildren();
     first = false;
     log.append(...lines.slice(-maxLines).map(line));
+    received += lines.length;
+    const total = document.getElementById("log-total");
+    if (total) total.textContent = `${Math.max(received, Number(total.dataset.total))} lines`;
     lines = [];
     while (log.childElementCount > maxLines) log.firstElementChild?.remove();
     if (atEnd) log.scrollTop = log.scrollHeight;
