@@ -28,6 +28,8 @@ export interface LabBastion {
 
 export interface BastionOptions {
   dhcp?: "full" | "proxy" | "off";
+  /** Without the control plane: what it installs joins nothing. */
+  alone?: boolean;
   /** Where images are kept; shared between labs it spares building them again. */
   imageDirectory?: string;
   boot?: Record<string, unknown>;
@@ -72,8 +74,9 @@ export async function startBastion(lab: Lab, options: BastionOptions = {}): Prom
   const env = { ...cleanEnvironment(), LABCTL_SOCKET: socket, HOME: home };
   const tryCli = (args: string[], timeoutMs = 120_000) =>
     tryRun([executable, ...args], { env, timeoutMs, cwd: home });
+  const role = options.alone === true ? "bastion" : "standalone";
   const boot = async () => {
-    const daemon = lab.start([executable, "standalone", "run", "--config", configFile], {
+    const daemon = lab.start([executable, role, "run", "--config", configFile], {
       namespace: network.server,
       log,
       env: cleanEnvironment(),

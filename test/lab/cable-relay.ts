@@ -15,12 +15,19 @@ const setup = z
   .parse(JSON.parse(process.argv[2] ?? "{}"));
 
 const counts = { passed: 0, lost: 0 };
+let plugged = true;
+process.on("SIGUSR1", () => {
+  plugged = false;
+});
+process.on("SIGUSR2", () => {
+  plugged = true;
+});
 
 /** Loses a share of the frames, each direction with a sequence of its own, and hands on the rest. */
 function lossy(seed: number, send: (frame: Uint8Array) => void) {
   const random = createRandom(seed);
   return (frame: Uint8Array) => {
-    if (random() < setup.loss) {
+    if (!plugged || random() < setup.loss) {
       counts.lost++;
       return;
     }

@@ -12,16 +12,23 @@ export interface CableFaults {
   seed: number;
 }
 
+export interface Cable {
+  /** The `-netdev` backend of the machine's end. */
+  backend: string;
+  /** Pulls it out: nothing gets through any more, and the card does not notice. */
+  unplug(): void;
+  plugIn(): void;
+}
+
 /**
  * A bad cable between a virtual machine and the bridge, in user space because this needs no queueing discipline
  * of the kernel: VM ⇄ UDP ⇄ relay (loses, delays) ⇄ UDP ⇄ a QEMU without a machine that joins it to a tap.
- * Gives the `-netdev` backend for the machine's end.
  */
 export async function createCable(
   { scope, network, start }: { scope: Scope; network: LabNetwork; start: Starter },
   directory: string,
   faults: CableFaults,
-): Promise<string> {
+): Promise<Cable> {
   const tap = await network.addTap();
   const ports = { machine: 4001, relayIn: 4002, relayOut: 4003, joint: 4004 };
   const relay = start(
@@ -42,5 +49,9 @@ export async function createCable(
     { namespace: network.lan, log: join(directory, "cable.log") },
   );
   scope.defer(() => joint.stop());
-  return dgram(ports.machine, ports.relayIn);
+  return {
+    backend: dgram(ports.machine, ports.relayIn),
+    unplug: () => relay.kill("SIGUSR1"),
+    plugIn: () => relay.kill("SIGUSR2"),
+  };
 }

@@ -21,6 +21,7 @@ export interface MachineOptions {
   disks?: number[];
   bus?: Disk["bus"];
   iso?: string;
+  kernel?: MachineParts["kernel"];
   bootOrder?: MachineParts["bootOrder"];
   cable?: CableFaults;
 }
@@ -94,10 +95,10 @@ function assemble(
           serial: `LAB${number}DISK${index}`,
         });
       }
-      const backend = options.cable
-        ? await createCable({ scope, ...parts }, home, options.cable)
-        : `tap,ifname=${await network.addTap()},script=no,downscript=no`;
+      const cable = options.cable && (await createCable({ scope, ...parts }, home, options.cable));
+      const backend = cable?.backend ?? `tap,ifname=${await network.addTap()},script=no,downscript=no`;
       const machine = createMachine(scope, {
+        cable,
         directory: home,
         namespace: network.lan,
         say: parts.say,
@@ -125,6 +126,7 @@ function assemble(
           ],
           disks,
           iso: options.iso,
+          kernel: options.kernel,
           bootOrder: options.bootOrder ?? ["network", "disk"],
         },
       });

@@ -32,6 +32,8 @@ export interface MachineParts {
   disks: Disk[];
   /** A CD drive with this image. */
   iso?: string | undefined;
+  /** Started without any boot loader, in place of what the firmware would find. */
+  kernel?: { path: string; initrd: string; append: string } | undefined;
   /** What the firmware tries, in this order. */
   bootOrder: ("network" | "disk" | "iso")[];
   /** Files the machine writes, and its QMP socket. */
@@ -115,6 +117,10 @@ export function qemuArguments(parts: MachineParts): string[] {
       ["-device", `${device},drive=disk${index},serial=${disk.serial}${priority("disk", index)}`],
     );
   });
+  if (parts.kernel !== undefined) {
+    const { path, initrd, append } = parts.kernel;
+    args.push(["-kernel", path, "-initrd", initrd, "-append", append]);
+  }
   if (parts.iso !== undefined) {
     args.push(
       ["-drive", `if=none,id=cd,media=cdrom,readonly=on,format=raw,file=${parts.iso}`],

@@ -1,5 +1,6 @@
 import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Cable } from "./cable.ts";
 import { openTextLog, type TextLog } from "./console.ts";
 import { firmwareImages, type MachineParts, qemuArguments } from "./machine-arguments.ts";
 import { type LabProcess, run, type Starter, tailOf } from "./process.ts";
@@ -13,6 +14,8 @@ export interface Machine {
   readonly uuid: string;
   readonly serial: string;
   readonly disks: readonly string[];
+  /** Where it was made with one of its own. */
+  readonly cable: Cable | undefined;
   /** The serial console of all its starts. */
   readonly console: TextLog;
   powerOn(bootOrder?: MachineParts["bootOrder"]): Promise<void>;
@@ -39,6 +42,7 @@ export function createMachine(
   scope: Scope,
   setup: {
     parts: Omit<MachineParts, "files">;
+    cable?: Cable | undefined;
     directory: string;
     namespace: string;
     say: (text: string) => void;
@@ -80,6 +84,7 @@ export function createMachine(
     uuid: parts.uuid,
     serial: parts.serial,
     disks: parts.disks.map((disk) => disk.path),
+    cable: setup.cable,
     console: consoleLog,
     running,
     powerOff,

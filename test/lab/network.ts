@@ -28,7 +28,12 @@ export interface LabNetwork {
   /** A new tap on the bridge. */
   addTap(): Promise<string>;
   /** Another namespace on the same bridge with its own address, for a second server or a client. */
-  addHost(name: string, host: number | undefined): Promise<{ namespace: string; interface: string }>;
+  addHost(name: string, host: number | undefined): Promise<LabHost>;
+}
+
+export interface LabHost {
+  namespace: string;
+  interface: string;
 }
 
 /** Followed by the pid they belong to; namespaces that outlive their maker are named differently. */

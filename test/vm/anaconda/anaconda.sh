@@ -91,12 +91,18 @@ make_file_systems() {
   done <"$work/mounts"
 }
 
+# A shell, what it is linked to, and busybox for all else.
 install_packages() {
-  mkdir -p "$root/usr/lib" "$root/etc/NetworkManager" "$root/boot/grub2" "$root/root" "$root/tmp" "$root/home"
-  cp -a /usr/bin /usr/sbin /usr/lib64 "$root/usr/"
-  cp -a /usr/lib/x86_64-linux-gnu /usr/lib/busybox "$root/usr/lib/"
-  cp -a /bin /sbin /lib /lib64 /etc/passwd /etc/group /etc/nsswitch.conf "$root/"
-  mv "$root/passwd" "$root/group" "$root/nsswitch.conf" "$root/etc/"
+  libraries=usr/lib/x86_64-linux-gnu
+  for folder in usr/bin usr/sbin usr/lib64 "$libraries" etc/NetworkManager boot/grub2 root tmp home; do
+    mkdir -p "$root/$folder"
+  done
+  cp -a /bin /sbin /lib /lib64 "$root/"
+  cp -a /usr/bin/busybox /usr/bin/bash /usr/bin/dash /usr/bin/sh "$root/usr/bin/"
+  cp -a /usr/lib64/. "$root/usr/lib64/"
+  cp -a "/$libraries"/ld-* "/$libraries"/libc.so* "/$libraries"/libtinfo* "$root/$libraries/"
+  cp -a /usr/lib/busybox "$root/usr/lib/"
+  cp -a /etc/passwd /etc/group /etc/nsswitch.conf "$root/etc/"
   ln -sf /usr/bin/busybox "$root/usr/sbin/init"
   echo kernel >"$root/boot/vmlinuz-1"
   echo menu >"$root/boot/grub2/grub.cfg"
