@@ -95,7 +95,8 @@ export async function makeStandIns(
     fetch,
   );
   const needed = closeComponents(components, installer.components, installer.kernel, [
-    ...["parted-udeb", "lvm2-udeb", "fdisk-udeb", "partman-auto-lvm", "partman-efi", "dosfstools-udeb"],
+    ...["parted-udeb", "lvm2-udeb", "dmsetup-udeb", "mdadm-udeb", "fdisk-udeb", "dosfstools-udeb"],
+    ...["partman-auto-lvm", "partman-efi"],
   ]);
   const result: StandIns = { overlay: dirname(overlay), key: "stand-ins.gpg", made: [], empty: [] };
   const kernel = modulesOf(work, installer, deb);

@@ -897,7 +897,7 @@ bastion_stage partition
 layout_packages "$disk"
 mkfs.ext4 -F -q -L root "$dev_root"
 mkfs.ext4 -F -q -L boot "$part_boot"
-mkfs.vfat -F 32 "$part_esp"
+mkfs.fat -F 32 "$part_esp"
 if [ "$data_is_new" = yes ]; then mkfs.ext4 -F -q -L "$layout_data" "$dev_data"; fi
 target_mount "$dev_root" "" ext4
 target_mount "$part_boot" /boot ext4
