@@ -19,6 +19,13 @@ export const tokenView = z.object({
   lastUsedAt: z.number().nullable(),
 });
 
+export const tokenQuery = pageQuery.extend({
+  cursor: z
+    .string()
+    .regex(/^\d{1,15} [0-9a-f]{1,40}$/, "must be a page's 'next'")
+    .optional(),
+});
+
 export const newToken = z.strictObject({
   kind: z.enum(["join", "login", "api"]).default("join"),
   description: z.string().max(200).default(""),

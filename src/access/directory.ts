@@ -89,7 +89,7 @@ export function createDirectory(store: Store, audit: AuditLog, clock: Clock): Di
       summary,
       grants: grantsSchema.parse(grants),
     }));
-    return [...seededRoles, ...own];
+    return [...seededRoles, ...own].sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   async function knownRole(name: string): Promise<void> {

@@ -1,6 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import { etagOf, preconditionOf } from "../http/conditional.ts";
 import { createApi, type Gate, guardedRoute, openRoute } from "../http/gate.ts";
+import { pageFrom, pageOf, pageQuery, timeKey } from "../http/page.ts";
 import { body, json, named, nothing } from "../http/route-parts.ts";
 import { AppError } from "../platform/errors.ts";
 import type { Store } from "../store/database.ts";
@@ -19,6 +20,8 @@ export interface GovernanceRoutesDeps {
   sessions: Sessions;
 }
 
+const byName = ({ name }: { name: string }) => name;
+
 /** Users, groups and roles, and the certificate authority. */
 export function createGovernanceRoutes({
   gate,
@@ -35,9 +38,11 @@ export function createGovernanceRoutes({
         method: "get",
         path: "/api/v1/users",
         summary: "Users",
-        responses: json(z.object({ items: z.array(userView) }), "Users"),
+        request: { query: pageQuery },
+        responses: json(pageOf(userView), "Users"),
       }),
-      async (context) => context.json({ items: await directory.users() }, 200),
+      async (context) =>
+        context.json(pageFrom(await directory.users(), byName, context.req.valid("query")), 200),
     )
     .openapi(
       guardedRoute(
@@ -99,10 +104,13 @@ export function createGovernanceRoutes({
         method: "get",
         path: "/api/v1/roles",
         summary: "Roles and what they grant",
-        responses: json(z.object({ items: z.array(roleView) }), "Roles"),
+        request: { query: pageQuery },
+        responses: json(pageOf(roleView), "Roles"),
       }),
-      async (context) =>
-        context.json({ items: (await directory.roles()).map((role) => roleView.parse(role)) }, 200),
+      async (context) => {
+        const { items, next } = pageFrom(await directory.roles(), byName, context.req.valid("query"));
+        return context.json({ items: items.map((role) => roleView.parse(role)), next }, 200);
+      },
     )
     .openapi(
       guardedRoute(gate, "roles:read", {
@@ -208,9 +216,14 @@ export function createGovernanceRoutes({
         method: "get",
         path: "/api/v1/ca",
         summary: "The roots and what hangs on them",
-        responses: json(z.object({ items: z.array(authorityView) }), "Roots"),
+        request: { query: pageQuery },
+        responses: json(pageOf(authorityView), "Roots"),
       }),
-      async (context) => context.json({ items: await rotation.show() }, 200),
+      async (context) =>
+        context.json(
+          pageFrom(await rotation.show(), ({ id }) => timeKey(id), context.req.valid("query")),
+          200,
+        ),
     )
     .openapi(
       guardedRoute(

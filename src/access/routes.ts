@@ -1,10 +1,11 @@
 import { z } from "@hono/zod-openapi";
 import { type ApiEnv, createApi, type Gate, guardedRoute, openRoute } from "../http/gate.ts";
+import { pageOf, pageOfRows } from "../http/page.ts";
 import type { RateLimits } from "../http/rate-limits.ts";
 import { body, json, named, nothing } from "../http/route-parts.ts";
 import { AppError } from "../platform/errors.ts";
 import type { Store } from "../store/database.ts";
-import { certified, createdToken, loginRequest, newToken, tokenView } from "./api.ts";
+import { certified, createdToken, loginRequest, newToken, tokenQuery, tokenView } from "./api.ts";
 import type { AuditLog } from "./audit-log.ts";
 import type { Authority } from "./authority.ts";
 import type { Directory } from "./directory.ts";
@@ -83,9 +84,29 @@ export function createAccessRoutes({
         method: "get",
         path: "/api/v1/tokens",
         summary: "Tokens, without their secrets",
-        responses: json(z.object({ items: z.array(tokenView) }), "Tokens"),
+        request: { query: tokenQuery },
+        responses: json(pageOf(tokenView), "Tokens, newest first"),
       }),
-      async (context) => context.json({ items: await tokens.list() }, 200),
+      async (context) => {
+        const { limit, cursor } = context.req.valid("query");
+        const [createdAt = "", id = ""] = cursor?.split(" ") ?? [];
+        const before = cursor === undefined ? undefined : { createdAt: Number(createdAt), id };
+        const rows = await tokens.list(limit + 1, before);
+        return context.json(
+          pageOfRows(rows, (token) => `${token.createdAt} ${token.id}`, limit),
+          200,
+        );
+      },
+    )
+    .openapi(
+      guardedRoute(gate, "tokens:read", {
+        method: "get",
+        path: "/api/v1/tokens/{name}",
+        summary: "One token, without its secret",
+        request: named,
+        responses: json(tokenView, "The token"),
+      }),
+      async (context) => context.json(await tokens.find(context.req.valid("param").name), 200),
     )
     .openapi(
       guardedRoute(

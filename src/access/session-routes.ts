@@ -1,5 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import { createApi, openRoute } from "../http/gate.ts";
+import { pageFrom, pageOf, pageQuery, timeKey } from "../http/page.ts";
 import type { RateLimits } from "../http/rate-limits.ts";
 import { body, json, named, nothing } from "../http/route-parts.ts";
 import { AppError } from "../platform/errors.ts";
@@ -51,9 +52,15 @@ export function createSessionRoutes({ sessions, logins, limits, address }: Sessi
         method: "get",
         path: "/api/v1/sessions",
         summary: "Sessions of the pages",
-        responses: json(z.object({ items: z.array(sessionView) }), "Sessions"),
+        request: { query: pageQuery },
+        responses: json(pageOf(sessionView), "Sessions, newest first"),
       }),
-      async (context) => context.json({ items: await visibleSessions(sessions, context.var.actor) }, 200),
+      async (context) => {
+        const visible = await visibleSessions(sessions, context.var.actor);
+        const key = ({ createdAt, id }: (typeof visible)[number]) => `${timeKey(createdAt)} ${id}`;
+        const newestFirst = visible.sort((a, b) => (key(a) < key(b) ? 1 : -1));
+        return context.json(pageFrom(newestFirst, key, context.req.valid("query"), "descending"), 200);
+      },
     )
     .openapi(
       openRoute("ends the asker's own; anybody's for who may sessions:end", {

@@ -44,8 +44,29 @@ export async function findToken(read: Queries, hash: string): Promise<TokenRow |
   return row;
 }
 
-export const listTokens = (read: Queries, limit: number): Promise<TokenRow[]> =>
-  read.select().from(tokens).orderBy(desc(tokens.createdAt)).limit(limit);
+/** Newest first; those that come after `before`. */
+export const listTokens = (
+  read: Queries,
+  limit: number,
+  before?: { createdAt: number; id: string },
+): Promise<TokenRow[]> =>
+  read
+    .select()
+    .from(tokens)
+    .where(
+      before &&
+        or(
+          lt(tokens.createdAt, before.createdAt),
+          and(eq(tokens.createdAt, before.createdAt), lt(tokens.id, before.id)),
+        ),
+    )
+    .orderBy(desc(tokens.createdAt), desc(tokens.id))
+    .limit(limit);
+
+export async function readToken(read: Queries, id: string): Promise<TokenRow | undefined> {
+  const [row] = await read.select().from(tokens).where(eq(tokens.id, id)).limit(1);
+  return row;
+}
 
 /** Tokens that carry the fingerprint of the root that signed from `from` until `until`, and can be used still. */
 export async function countFingerprinted(

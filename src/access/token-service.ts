@@ -16,6 +16,7 @@ import {
   findToken,
   insertToken,
   listTokens,
+  readToken,
   revokeToken,
   type TokenRow,
   takeToken,
@@ -57,13 +58,14 @@ export interface TokenService {
   use(tx: Queries, kind: TokenKind, text: string): Promise<TokenView>;
   /** The bearer's token while it holds; `undefined` otherwise. */
   recognise(kind: TokenKind, text: string): Promise<TokenView | undefined>;
-  list(): Promise<TokenView[]>;
+  /** Newest first; those that come after `before`. */
+  list(limit: number, before?: { createdAt: number; id: string }): Promise<TokenView[]>;
+  /** @throws `not-found`. */
+  find(id: string): Promise<TokenView>;
   /** @throws `not-found`. */
   revoke(actor: Actor, id: string): Promise<void>;
 }
 
-/** More tokens than this are not listed; expired ones go first. */
-const listed = 1000;
 const maxLifetime = 366 * 86_400_000;
 
 export function createTokenService(
@@ -137,7 +139,12 @@ export function createTokenService(
       const row = token.kind === kind ? await findToken(store.read, hashSecret(token.secret)) : undefined;
       return row?.kind === kind && stateOf(row, clock.now()) === "usable" ? view(row) : undefined;
     },
-    list: async () => (await listTokens(store.read, listed)).map(view),
+    list: async (limit, before) => (await listTokens(store.read, limit, before)).map(view),
+    async find(id) {
+      const row = await readToken(store.read, id);
+      if (row !== undefined) return view(row);
+      throw new AppError("not-found", `there is no token ${id}`, { hint: "labctl token list" });
+    },
     revoke: (actor, id) =>
       store.transaction(async (tx) => {
         const row = await revokeToken(tx, id, clock.now());

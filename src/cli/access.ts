@@ -2,7 +2,7 @@ import { z } from "zod";
 import { auditRecord, authorityView, whoami as whoamiSchema } from "../access/api.ts";
 import { pageOf } from "../http/page.ts";
 import { AppError } from "../platform/errors.ts";
-import { at, openEnded, read } from "./client.ts";
+import { at, openEnded, read, readList } from "./client.ts";
 import { defineCommand, defineGroup, outputFlag } from "./define.ts";
 import { removeIdentity } from "./identity.ts";
 import { readMoment } from "./moment.ts";
@@ -138,7 +138,7 @@ const show = defineRemoteCommand({
   example: "labctl ca show",
   args: outputFlag,
   run: async ({ output }, { client }) => {
-    const { items } = await read(client.v1.ca.$get(), z.object({ items: z.array(authorityView) }));
+    const items = await readList((page) => client.v1.ca.$get(page), pageOf(authorityView));
     printRecords(items, caColumns, outputFormat(output));
   },
 });

@@ -3,6 +3,7 @@ import { hc } from "hono/client";
 import type { z } from "zod";
 import type { AuditRoutes } from "../access/audit-routes.ts";
 import type { GovernanceRoutes } from "../access/governance-routes.ts";
+import type { GroupRoutes } from "../access/group-routes.ts";
 import type { IdentityRoutes } from "../access/identity-routes.ts";
 import type { AccessRoutes } from "../access/routes.ts";
 import type { SessionRoutes } from "../access/session-routes.ts";
@@ -31,6 +32,7 @@ type Api = Of<MachineRoutes> &
   Of<BastionRoutes> &
   Of<AccessRoutes> &
   Of<GovernanceRoutes> &
+  Of<GroupRoutes> &
   Of<IdentityRoutes> &
   Of<AuditRoutes> &
   Of<LogRoutes> &
@@ -71,7 +73,7 @@ export function createClient(target: Target): Client {
     } catch (cause) {
       throw unreachable(where, cause);
     }
-    if (!response.ok) throw await refusal(response, url.slice(base.length));
+    if (!response.ok && response.status !== 304) throw await refusal(response, url.slice(base.length));
     if (typeof target !== "string") {
       looked ??= keepIdentity(target, response.headers.get("labctl-authority"));
       await looked;
@@ -110,26 +112,49 @@ export async function read<Answer>(request: Promise<Answered>, schema: z.ZodType
     },
   );
 }
-type Answered = { url: string; json(): Promise<unknown> };
+export type Answered = Pick<Response, "url" | "status" | "headers"> & { json(): Promise<unknown> };
 
 export interface ListPage {
   query: { limit: string; cursor?: string };
+  header: { "if-none-match"?: string };
 }
+
+/** The pages of a list as they were read last, by cursor: what has not changed is not sent again. */
+export type SinceRead = Map<string, { tag: string; page: Page<unknown> }>;
 
 /** Every row of a list, page by page. */
 export async function readList<Row>(
   list: (page: ListPage) => Promise<Answered>,
   schema: z.ZodType<Page<Row>>,
+  since?: SinceRead,
 ): Promise<Row[]> {
   const rows: Row[] = [];
   let cursor: string | undefined;
   do {
-    const query = { limit: "1000", ...(cursor !== undefined && { cursor }) };
-    const { items, next }: Page<Row> = await read(list({ query }), schema);
+    const { items, next }: Page<Row> = await readPage(list, schema, cursor, since);
     rows.push(...items);
     cursor = next;
   } while (cursor !== undefined);
   return rows;
+}
+
+async function readPage<Row>(
+  list: (page: ListPage) => Promise<Answered>,
+  schema: z.ZodType<Page<Row>>,
+  cursor: string | undefined,
+  since: SinceRead | undefined,
+): Promise<Page<Row>> {
+  const known = since?.get(cursor ?? "");
+  const response = await list({
+    query: { limit: "1000", ...(cursor !== undefined && { cursor }) },
+    header: known === undefined ? {} : { "if-none-match": known.tag },
+  });
+  // checked: it was read by this list's own schema
+  if (known !== undefined && response.status === 304) return known.page as Page<Row>;
+  const page = await read(Promise.resolve(response), schema);
+  const tag = response.headers.get("etag");
+  if (tag !== null) since?.set(cursor ?? "", { tag, page });
+  return page;
 }
 
 /** The server's problem (RFC 9457) as the error it was there. */

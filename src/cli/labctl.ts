@@ -44,12 +44,12 @@ export const root: Group = defineGroup({
     },
     agent: { summary: "the daemon on each host", load: async () => (await import("./agent.ts")).agent },
     get: {
-      summary: "list servers, tokens, users or roles",
+      summary: "list machines, servers, agents, images, tokens, users, groups, roles",
       load: async () => (await import("./get.ts")).get,
     },
     describe: {
-      summary: "everything known of one host",
-      load: async () => (await import("./label.ts")).describe,
+      summary: "everything known of one thing: TYPE/NAME",
+      load: async () => (await import("./describe.ts")).describe,
     },
     label: {
       summary: "set and remove labels of a host",

@@ -1,10 +1,7 @@
-import { serverDetail } from "../fleet/api.ts";
 import { AppError } from "../platform/errors.ts";
-import { at, read } from "./client.ts";
-import { outputFlag } from "./define.ts";
+import { at } from "./client.ts";
 import { print } from "./output.ts";
 import { defineRemoteCommand } from "./remote.ts";
-import { outputFormat } from "./settings.ts";
 
 function serverIn(target: string): string {
   if (target.startsWith("server/")) return target.slice("server/".length);
@@ -32,18 +29,5 @@ export const label = defineRemoteCommand({
     );
     await client.v1.servers[":name"].labels.$patch({ ...at({ name: serverIn(target) }), json: { labels } });
     print(`${target} is labelled`);
-  },
-});
-
-export const describe = defineRemoteCommand({
-  summary: "everything known of one host",
-  example: "labctl describe server/node1",
-  args: { target: { type: "positional", required: true, description: "server/NAME" }, ...outputFlag },
-  run: async ({ target, output }, { client }) => {
-    const { showServer } = await import("./describe-server.ts");
-    showServer(
-      await read(client.v1.servers[":name"].$get(at({ name: serverIn(target) })), serverDetail),
-      outputFormat(output),
-    );
   },
 });

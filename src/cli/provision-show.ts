@@ -3,9 +3,17 @@ import { describeExpectation } from "../machines/expectation.ts";
 import { formatDuration } from "../platform/duration.ts";
 import { readMac } from "../platform/mac.ts";
 import { formatDisk, formatMemory } from "../platform/size.ts";
-import { at, read } from "./client.ts";
+import { at, type Client, read } from "./client.ts";
 import { outputFlag } from "./define.ts";
-import { type Column, formatTable, formatTime, print, printRecord, visible } from "./output.ts";
+import {
+  type Column,
+  formatTable,
+  formatTime,
+  type OutputFormat,
+  print,
+  printRecord,
+  visible,
+} from "./output.ts";
 import { machineArgument, stateDetail } from "./provision-list.ts";
 import { defineRemoteCommand } from "./remote.ts";
 import { outputFormat } from "./settings.ts";
@@ -47,6 +55,9 @@ const fields: Column<MachineDetail>[] = [
   },
 ];
 
+const detailOf = (client: Client, machine: string) =>
+  read(client.v1.machines[":machine"].$get(at({ machine })), machineDetailSchema);
+
 export const show = defineRemoteCommand({
   summary: "one machine: hardware, install stages, history",
   example: "labctl provision show node1 --boot",
@@ -56,47 +67,51 @@ export const show = defineRemoteCommand({
     ...outputFlag,
   },
   run: async ({ machine, boot, output }, { client }) => {
-    const known = () => read(client.v1.machines[":machine"].$get(at({ machine })), machineDetailSchema);
     const format = outputFormat(output);
     if (boot === true) {
       const { showBoot } = await import("./provision-boot.ts");
       // A machine that has not come as far as discovery has a record too, under its MAC.
-      const mac = readMac(machine) ?? (await known()).mac;
+      const mac = readMac(machine) ?? (await detailOf(client, machine)).mac;
       await showBoot(client, mac, format);
       return;
     }
-    const detail = await known();
-    printRecord(detail, fields, format);
-    if (format !== "table") return;
-    section("STAGES", detail.stages, [
-      { title: "STAGE", value: ({ name }) => name },
-      { title: "STATE", value: ({ state }) => state },
-      {
-        title: "TOOK",
-        value: ({ startedAt, endedAt }) => formatDuration((endedAt ?? Date.now()) - startedAt),
-      },
-      {
-        title: "EXPECTED",
-        value: ({ name }) => {
-          const expected = detail.expectations[name];
-          return expected && describeExpectation(expected);
-        },
-      },
-      { title: "MESSAGE", value: ({ message }) => message?.split("\n", 1)[0] },
-    ]);
-    section("INSTALLS", detail.installs, [
-      { title: "QUEUED", value: ({ queuedAt }) => formatTime(queuedAt) },
-      { title: "NAME", value: ({ name }) => name },
-      { title: "OS", value: ({ os }) => os },
-      { title: "ROLE", value: ({ role }) => role },
-      { title: "OUTCOME", value: ({ outcome }) => outcome },
-      { title: "REASON", value: ({ reason }) => reason },
-    ]);
-    if (detail.history.length === 0) return;
-    print("\nHISTORY");
-    for (const { at, what } of detail.history) print(`${formatTime(at)}  ${visible(what)}`);
+    await showMachine(client, machine, format);
   },
 });
+
+/** Prints all that is known of a machine but its boots. */
+export async function showMachine(client: Client, machine: string, format: OutputFormat): Promise<void> {
+  const detail = await detailOf(client, machine);
+  printRecord(detail, fields, format);
+  if (format !== "table") return;
+  section("STAGES", detail.stages, [
+    { title: "STAGE", value: ({ name }) => name },
+    { title: "STATE", value: ({ state }) => state },
+    {
+      title: "TOOK",
+      value: ({ startedAt, endedAt }) => formatDuration((endedAt ?? Date.now()) - startedAt),
+    },
+    {
+      title: "EXPECTED",
+      value: ({ name }) => {
+        const expected = detail.expectations[name];
+        return expected && describeExpectation(expected);
+      },
+    },
+    { title: "MESSAGE", value: ({ message }) => message?.split("\n", 1)[0] },
+  ]);
+  section("INSTALLS", detail.installs, [
+    { title: "QUEUED", value: ({ queuedAt }) => formatTime(queuedAt) },
+    { title: "NAME", value: ({ name }) => name },
+    { title: "OS", value: ({ os }) => os },
+    { title: "ROLE", value: ({ role }) => role },
+    { title: "OUTCOME", value: ({ outcome }) => outcome },
+    { title: "REASON", value: ({ reason }) => reason },
+  ]);
+  if (detail.history.length === 0) return;
+  print("\nHISTORY");
+  for (const { at, what } of detail.history) print(`${formatTime(at)}  ${visible(what)}`);
+}
 
 function section<Row>(title: string, rows: readonly Row[], columns: readonly Column<Row>[]): void {
   if (rows.length > 0) print(`\n${title}\n${formatTable(rows, columns)}`);

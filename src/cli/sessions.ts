@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { deviceRequest, sessionView } from "../access/api.ts";
-import { at, read } from "./client.ts";
+import { pageOf } from "../http/page.ts";
+import { at, read, readList } from "./client.ts";
 import { outputFlag } from "./define.ts";
 import { type Column, formatTime, note, print, printRecords } from "./output.ts";
 import { defineRemoteCommand } from "./remote.ts";
@@ -21,7 +22,7 @@ export const sessions = defineRemoteCommand({
   example: "labctl auth sessions",
   args: outputFlag,
   run: async ({ output }, { client }) => {
-    const { items } = await read(client.v1.sessions.$get(), z.object({ items: z.array(sessionView) }));
+    const items = await readList((page) => client.v1.sessions.$get(page), pageOf(sessionView));
     printRecords(items, columns, outputFormat(output));
   },
 });

@@ -37,6 +37,17 @@ export const moveRequest = z.strictObject({
   to: z.url({ protocol: /^https$/, error: "must be an address such as https://labd.example:8443" }),
 });
 
+/** The daemon on a host, apart from what the host is. */
+export const agentView = serverView.pick({
+  name: true,
+  state: true,
+  agentVersion: true,
+  address: true,
+  enrolledAt: true,
+  seenAt: true,
+  clockAhead: true,
+});
+
 export const enrolRequest = z.strictObject({
   token: z.string().max(300),
   csr: z.string().max(10_000),

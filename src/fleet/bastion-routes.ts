@@ -4,7 +4,8 @@ import { createApi, type Gate, guardedRoute, openRoute } from "../http/gate.ts";
 import { pageFrom, pageQuery } from "../http/page.ts";
 import type { RateLimits } from "../http/rate-limits.ts";
 import { body, json, named, nothing } from "../http/route-parts.ts";
-import { bastionEnrolment, bastionList } from "./api.ts";
+import { AppError } from "../platform/errors.ts";
+import { bastionEnrolment, bastionList, bastionView } from "./api.ts";
 import type { Bastions } from "./bastion-service.ts";
 
 /** Bastions elsewhere: their list, how they join and leave. */
@@ -42,6 +43,21 @@ export function createBastionRoutes(gate: Gate, bastions: Bastions, limits: Rate
           pageFrom(rows, ({ name }) => name, context.req.valid("query")),
           200,
         );
+      },
+    )
+    .openapi(
+      guardedRoute(gate, "bastions:read", {
+        method: "get",
+        path: "/api/v1/bastions/{name}",
+        summary: "One bastion",
+        request: named,
+        responses: json(bastionView, "The bastion"),
+      }),
+      (context) => {
+        const { name } = context.req.valid("param");
+        const bastion = bastions.list().find((each) => each.name === name);
+        if (bastion !== undefined) return context.json(bastionView.parse(bastion), 200);
+        throw new AppError("not-found", `there is no bastion '${name}'`, { hint: "labctl get bastions" });
       },
     )
     .openapi(

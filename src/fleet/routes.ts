@@ -1,13 +1,23 @@
 import { z } from "@hono/zod-openapi";
 import { certified } from "../access/api.ts";
-import { decideAccess, parseSelector, selects } from "../access/service.ts";
+import { type Actor, decideAccess, type Permission, parseSelector, selects } from "../access/service.ts";
 import { etagOf, preconditionOf } from "../http/conditional.ts";
 import { createApi, type Gate, guardedRoute, openRoute } from "../http/gate.ts";
-import { pageFrom, pageOf, pageQuery } from "../http/page.ts";
+import { type Page, pageFrom, pageOf, pageQuery } from "../http/page.ts";
 import type { RateLimits } from "../http/rate-limits.ts";
 import { json, named, nothing } from "../http/route-parts.ts";
-import { enrolRequest, labelChange, moveRequest, serverDetail, serverLabels, serverView } from "./api.ts";
-import type { Fleet } from "./service.ts";
+import {
+  agentView,
+  enrolRequest,
+  labelChange,
+  moveRequest,
+  serverDetail,
+  serverLabels,
+  serverView,
+} from "./api.ts";
+import type { Fleet, Server } from "./service.ts";
+
+const selectQuery = pageQuery.extend({ selector: z.string().max(1000).default("") });
 
 /** Hosts: their list, their labels, how they join and leave. */
 export function createFleetRoutes(gate: Gate, fleet: Fleet, limits: RateLimits) {
@@ -19,6 +29,16 @@ export function createFleetRoutes(gate: Gate, fleet: Fleet, limits: RateLimits) 
   };
   const one = { resource };
   const audited = { resource, audited: true };
+
+  function visible(actor: Actor, permission: Permission, query: z.output<typeof selectQuery>): Page<Server> {
+    const { selector: text, ...wanted } = query;
+    const selector = parseSelector(text);
+    const { roles } = actor.principal;
+    const servers = fleet
+      .list()
+      .filter(({ labels }) => selects(selector, labels) && decideAccess(roles, permission, labels).allowed);
+    return pageFrom(servers, (server) => server.name, wanted);
+  }
 
   return createApi()
     .openapi(
@@ -43,24 +63,49 @@ export function createFleetRoutes(gate: Gate, fleet: Fleet, limits: RateLimits) 
           method: "get",
           path: "/api/v1/servers",
           summary: "Enrolled hosts",
-          request: { query: pageQuery.extend({ selector: z.string().max(1000).default("") }) },
+          request: { query: selectQuery },
           responses: json(pageOf(serverView), "Hosts you may see"),
         },
         { list: true },
       ),
       (context) => {
-        const { selector: text, ...wanted } = context.req.valid("query");
-        const selector = parseSelector(text);
-        const { roles } = context.var.actor.principal;
-        const visible = fleet
-          .list()
-          .filter(
-            ({ labels }) => selects(selector, labels) && decideAccess(roles, "servers:read", labels).allowed,
-          );
-        const { items, next } = pageFrom(visible, (server) => server.name, wanted);
+        const { items, next } = visible(context.var.actor, "servers:read", context.req.valid("query"));
         // The whole inventory of every host is more than a list is asked for.
         return context.json({ items: items.map(({ facts: _, health: __, ...server }) => server), next }, 200);
       },
+    )
+    .openapi(
+      guardedRoute(
+        gate,
+        "agents:read",
+        {
+          method: "get",
+          path: "/api/v1/agents",
+          summary: "The daemons on enrolled hosts",
+          request: { query: selectQuery },
+          responses: json(pageOf(agentView), "Agents you may see"),
+        },
+        { list: true },
+      ),
+      (context) => {
+        const { items, next } = visible(context.var.actor, "agents:read", context.req.valid("query"));
+        return context.json({ items: items.map((server) => agentView.parse(server)), next }, 200);
+      },
+    )
+    .openapi(
+      guardedRoute(
+        gate,
+        "agents:read",
+        {
+          method: "get",
+          path: "/api/v1/agents/{name}",
+          summary: "One host's daemon",
+          request: named,
+          responses: json(agentView, "The agent"),
+        },
+        one,
+      ),
+      (context) => context.json(agentView.parse(fleet.find(context.req.valid("param").name)), 200),
     )
     .openapi(
       guardedRoute(

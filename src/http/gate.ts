@@ -17,6 +17,7 @@ import type { Clock } from "../platform/clock.ts";
 import { AppError } from "../platform/errors.ts";
 import type { Store } from "../store/database.ts";
 import type { ApiEnv } from "./app.ts";
+import { conditionalGet } from "./conditional.ts";
 import { createOnce, replayedHeader } from "./idempotency.ts";
 import type { RateLimits } from "./rate-limits.ts";
 import { isForeign } from "./same-origin.ts";
@@ -121,6 +122,9 @@ export function createGate({
         if (!(decision.allowed || (list && mayForSome(roles, permission))))
           await refuse(actor, permission, on, decision.because);
         await next();
+        // Who looks again and again, and has what there is already, was shown nothing.
+        await conditionalGet(context, async () => {});
+        if (context.res.status === 304) return;
         const replayed = context.res.headers.has(replayedHeader);
         if ((audited || quiet) && context.res.ok && !replayed) return;
         const result = context.res.ok ? "allowed" : "failed";

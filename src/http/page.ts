@@ -18,17 +18,22 @@ export const pageOf = <Row extends z.ZodType>(row: Row) =>
   z.object({ items: z.array(row), next: z.string().optional() });
 
 /**
- * The part of `rows` that comes after the cursor. `rows` are in the order of `keyOf`, which no two share: what is
- * added or removed between two pages shifts nothing.
+ * The part of `rows` that comes after the cursor. `rows` are in the order of `keyOf`, which no two share, or in the
+ * reverse of it: what is added or removed between two pages shifts nothing.
  */
 export function pageFrom<Row>(
   rows: readonly Row[],
   keyOf: (row: Row) => string,
   { limit, cursor }: PageQuery,
+  order: "ascending" | "descending" = "ascending",
 ): Page<Row> {
-  const rest = cursor === undefined ? rows : rows.filter((row) => keyOf(row) > cursor);
+  const after = (key: string, from: string) => (order === "ascending" ? key > from : key < from);
+  const rest = cursor === undefined ? rows : rows.filter((row) => after(keyOf(row), cursor));
   return pageOfRows(rest.slice(0, limit + 1), keyOf, limit);
 }
+
+/** A time as a key's part: milliseconds since the epoch, in the order of time. */
+export const timeKey = (ms: number) => String(ms).padStart(15, "0");
 
 /** A page of what was read with `limit + 1`: the one too many says that there is more. */
 export function pageOfRows<Row>(rows: Row[], keyOf: (row: Row) => string, limit: number): Page<Row> {
