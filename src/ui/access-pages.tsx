@@ -47,7 +47,7 @@ export function createAccessPages({
             <section class="panel flush">
               <Table
                 label="Tokens"
-                rows={await tokens.list()}
+                rows={await tokens.list(1000)}
                 empty="No token was made yet: labctl token create."
                 columns={[
                   { title: "Id", value: ({ id }) => <span class="mono">{id}</span> },
