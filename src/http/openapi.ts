@@ -16,11 +16,11 @@ const operationSchema = z.looseObject({
   requestBody: z.looseObject({ content: z.record(z.string(), media) }).optional(),
   responses: z.record(z.string(), z.looseObject({ content: z.record(z.string(), media).optional() })),
 });
-const documentSchema = z.looseObject({
+export const apiDocument = z.looseObject({
   paths: z.record(z.string(), z.record(z.string(), operationSchema)),
   components: z.looseObject({ schemas: z.record(z.string(), z.unknown()).default({}) }).prefault({}),
 });
-export type ApiDocument = z.output<typeof documentSchema>;
+export type ApiDocument = z.output<typeof apiDocument>;
 export type ApiOperation = z.output<typeof operationSchema>;
 
 export const openApiHead = {
@@ -82,7 +82,7 @@ const conditional = /^(PATCH .*\/labels|PUT .*\/(roles|groups\/\{name\})|POST .*
 
 /** The description the routes make of themselves, with what holds for all of them. @throws when it is malformed. */
 export function completeDocument(described: unknown): ApiDocument {
-  const document = documentSchema.parse(described);
+  const document = apiDocument.parse(withLists(described));
   const paths = Object.fromEntries(
     Object.entries(document.paths).map(([path, methods]) => [
       path,
@@ -96,6 +96,9 @@ export function completeDocument(described: unknown): ApiDocument {
 }
 
 function complete(method: string, path: string, operation: ApiOperation): ApiOperation {
+  const common = { operationId: operationId(method, path), tags: [tagOf(path)] };
+  // Pages are for people, and so are their refusals.
+  if (tagOf(path) === "pages") return { ...common, ...operation };
   const guarded = operation["x-permission"] !== "public";
   const asJson = operation.responses["200"]?.content?.["application/json"] !== undefined;
   const api = path.startsWith("/api/");
@@ -130,7 +133,9 @@ function complete(method: string, path: string, operation: ApiOperation): ApiOpe
     400: refusal("The request cannot be understood, or a value is not acceptable: it names which."),
     ...(api && { 401: refusal("Nobody proved who they are, or what was brought as proof does not hold.") }),
     ...((guarded || method !== "get") && { 403: refusal("Not allowed to this identity.") }),
-    ...(path.includes("{") && { 404: refusal("The thing that is named is not there.") }),
+    ...((path.includes("{") || method !== "get") && {
+      404: refusal("The thing that is named is not there."),
+    }),
     ...(method !== "get" && { 409: refusal("The state of the thing does not allow this.") }),
     ...(changed && { 412: refusal("It was changed since it was read.") }),
     ...(operation.requestBody && { 413: refusal("The body is larger than its bound.") }),
@@ -141,8 +146,7 @@ function complete(method: string, path: string, operation: ApiOperation): ApiOpe
       : { 503: later("Not now: the database is busy, or its disk is full.") }),
   };
   return {
-    operationId: operationId(method, path),
-    tags: [tagOf(path)],
+    ...common,
     ...operation,
     parameters,
     responses,
@@ -167,5 +171,20 @@ const operationId = (method: string, path: string) =>
 /** The noun an operation is about. */
 function tagOf(path: string): string {
   if (path.startsWith("/api/")) return words(path)[0] ?? "api";
-  return /^\/(ui(\/.*)?)?$/.test(path) ? "pages" : "operations";
+  return /^\/(health|metrics)/.test(path) ? "operations" : "pages";
+}
+
+/** A tuple of alike members as a list of that length: what reads OpenAPI seldom knows `prefixItems`. */
+function withLists(node: unknown): unknown {
+  if (Array.isArray(node)) return node.map(withLists);
+  if (typeof node !== "object" || node === null) return node;
+  const entries = Object.entries(node).flatMap(([key, value]): [string, unknown][] => {
+    const alike =
+      key === "prefixItems" &&
+      Array.isArray(value) &&
+      new Set(value.map((each) => JSON.stringify(each))).size === 1;
+    if (!alike) return [[key, withLists(value)]];
+    return Object.entries({ items: withLists(value[0]), minItems: value.length, maxItems: value.length });
+  });
+  return Object.fromEntries(entries);
 }

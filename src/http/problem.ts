@@ -1,4 +1,5 @@
 import type { Context } from "hono";
+import { HTTPException } from "hono/http-exception";
 import { AppError, type ErrorCode, errorCodes, toAppError } from "../platform/errors.ts";
 import type { Logger } from "../platform/logger.ts";
 
@@ -28,9 +29,7 @@ export function toProblem(error: AppError): Problem {
 
 /** The one place where an error becomes an HTTP response. */
 export function problemResponse(thrown: unknown, context: Context, logger: Logger): Response {
-  const error = brokeOff(thrown)
-    ? new AppError("invalid", "the request broke off before its end")
-    : toAppError(thrown);
+  const error = refusedByHono(thrown) ?? toAppError(thrown);
   if (error.code === "internal") {
     logger.error("a request failed", {
       path: context.req.path,
@@ -50,8 +49,15 @@ export function problemResponse(thrown: unknown, context: Context, logger: Logge
   });
 }
 
-/** The other end went away, or did not keep to HTTP, while its body was read. */
-function brokeOff(thrown: unknown): boolean {
-  if (!(thrown instanceof Error)) return false;
-  return thrown.name === "AbortError" || ("code" in thrown && thrown.code === "ERR_STREAM_PREMATURE_CLOSE");
+/** A body that is not what the route takes, is no JSON, or broke off while it was read. */
+function refusedByHono(thrown: unknown): AppError | undefined {
+  if (!(thrown instanceof Error)) return undefined;
+  if (thrown instanceof HTTPException && thrown.status < 500)
+    return new AppError(
+      "invalid",
+      thrown.status === 415 ? "the body must be application/json" : thrown.message,
+    );
+  const brokeOff =
+    thrown.name === "AbortError" || ("code" in thrown && thrown.code === "ERR_STREAM_PREMATURE_CLOSE");
+  return brokeOff ? new AppError("invalid", "the request broke off before its end") : undefined;
 }

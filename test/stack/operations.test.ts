@@ -65,11 +65,15 @@ test("health is open, and says no more than whether it works", async () => {
   expect(await (await remote("/healthz")).text()).toBe("ok\n");
   expect(await (await remote("/health/live")).json()).toEqual({ status: "ok" });
   expect((await remote("/health/ready")).status).toBe(200);
-  expect(await (await remote("/health")).json()).toEqual({ status: "ok", at: expect.any(Number) });
+  expect(await (await remote("/health")).json()).toEqual({
+    // A busy host is slow to write, and says so.
+    status: expect.stringMatching(/^(ok|degraded)$/),
+    at: expect.any(Number),
+  });
   const { findings } = healthDetail.parse(await (await local("/health/detailed")).json());
   expect(findings.map(({ check, result }) => [check, result])).toEqual(
     expect.arrayContaining([
-      ["database", "ok"],
+      ["database", expect.stringMatching(/^(ok|warn)$/)],
       ["certificates", "ok"],
       ["listeners", "ok"],
     ]),
