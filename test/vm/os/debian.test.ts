@@ -38,10 +38,19 @@ labTest("Debian installs itself by preseed, and boots", { minutes: 240, only: "o
     ["provision", "logs", "-f", machine.mac],
     join(lab.directory, "install.log"),
   );
-  await waitForState(bastion, machine, "installed", { timeoutMs: 200 * minute, say: lab.say });
+  const read = async () =>
+    logs.parse(JSON.parse(await bastion.cli(["provision", "logs", machine.mac, "-o", "json"])));
+  try {
+    await waitForState(bastion, machine, "installed", { timeoutMs: 200 * minute, say: lab.say });
+  } catch (error) {
+    const { stages, log_lines } = await read();
+    const came = stages.map(({ name, state }) => `${name} ${state}`).join(", ");
+    lab.say(`it came as far as: ${came || "no stage"}; last heard: ${log_lines.at(-1)?.text ?? "nothing"}`);
+    throw error;
+  }
   await watch.stop();
 
-  const told = logs.parse(JSON.parse(await bastion.cli(["provision", "logs", machine.mac, "-o", "json"])));
+  const told = await read();
   expect(told.stages.filter(({ state }) => state !== "done")).toEqual([]);
   expect(told.stages.length).toBeGreaterThanOrEqual(12);
   expect(told.log_total).toBeGreaterThan(100);
