@@ -19,7 +19,7 @@ import type { Bastions } from "./bastion-service.ts";
 import { serveBastion } from "./bastion-stream.server.ts";
 import { serveCommand } from "./command-stream.server.ts";
 import { maxMessage } from "./protocol.ts";
-import type { Fleet, Work } from "./service.ts";
+import type { Exit, Fleet, Work } from "./service.ts";
 
 export interface UpgradesDeps {
   identify: Identify;
@@ -64,33 +64,50 @@ export function createUpgrades(deps: UpgradesDeps): Upgrade {
       detail,
     });
 
-  /** Checks the right to this very host, and tells the audit either way. */
+  /** Checks the right to this very host, and tells the audit: when it starts, or why it does not, and how it ended. */
   async function start(
     actor: Actor,
     server: string,
     work: Work,
     reader: Parameters<Fleet["hub"]["start"]>[2],
   ) {
-    const action = permissions[work.kind];
-    const resource = `server/${server}`;
-    const { labels } = fleet.find(server);
-    const decision = decideAccess(actor.principal.roles, action, labels);
-    const detail =
-      work.kind === "run"
-        ? work.spec.argv[0]
-        : work.kind === "read-logs"
-          ? work.query.source.kind
-          : work.operation.name;
-    if (!decision.allowed) {
-      await audit.record(actor, { action, resource, result: "refused", detail: decision.because });
-      throw new AppError(
-        "forbidden",
-        `${actor.principal.name} may not ${action} on ${resource}: ${decision.because}`,
-      );
+    const deed = { action: permissions[work.kind], resource: `server/${server}` };
+    let ended = false;
+    const end = (detail: string) => {
+      if (ended) return;
+      ended = true;
+      audit
+        .record(actor, { ...deed, detail })
+        .catch((error: unknown) => logger.error("the audit cannot be written", { error: String(error) }));
+    };
+    try {
+      const { labels } = fleet.find(server);
+      const decision = decideAccess(actor.principal.roles, deed.action, labels);
+      if (!decision.allowed) {
+        const message = `${actor.principal.name} may not ${deed.action} on ${deed.resource}: ${decision.because}`;
+        throw new AppError("forbidden", message);
+      }
+      const handle = fleet.hub.start(server, work, {
+        ...reader,
+        exit(exit) {
+          end(describeEnd(exit));
+          reader.exit(exit);
+        },
+      });
+      await audit.record(actor, { ...deed, detail: describeWork(work) });
+      return {
+        ...handle,
+        cancel() {
+          end("ended: its client went away");
+          handle.cancel();
+        },
+      };
+    } catch (thrown) {
+      const error = toAppError(thrown);
+      const result = error.code === "forbidden" ? "refused" : "failed";
+      await audit.record(actor, { ...deed, result, detail: error.message });
+      throw error;
     }
-    const handle = fleet.hub.start(server, work, reader);
-    await audit.record(actor, { action, resource, ...(detail !== undefined && { detail }) });
-    return handle;
   }
 
   return (request, socket, head, peer) => {
@@ -157,3 +174,12 @@ export function createUpgrades(deps: UpgradesDeps): Upgrade {
     return true;
   };
 }
+
+/** Never its arguments, which may hold a secret. */
+function describeWork(work: Work): string {
+  if (work.kind === "run") return work.spec.argv[0] ?? "";
+  return work.kind === "read-logs" ? work.query.source.kind : work.operation.name;
+}
+
+const describeEnd = ({ code, signal, reason }: Exit) =>
+  `ended: ${reason ?? (code === null ? `signal ${signal}` : `exit code ${code}`)}`;

@@ -5,6 +5,7 @@ import { getCookie } from "hono/cookie";
 import {
   type Actor,
   type AuditLog,
+  anonymous,
   decideAccess,
   type Identify,
   type Labels,
@@ -14,7 +15,7 @@ import {
   type Sessions,
 } from "../access/service.ts";
 import type { Clock } from "../platform/clock.ts";
-import { AppError } from "../platform/errors.ts";
+import { AppError, toAppError } from "../platform/errors.ts";
 import type { Store } from "../store/database.ts";
 import type { ApiEnv } from "./app.ts";
 import { conditionalGet } from "./conditional.ts";
@@ -96,8 +97,19 @@ export function createGate({
       const startedAt = clock.now();
       const from = context.env.clientIp;
       refuseForeign(context);
-      const principal = await identify(proofOf(context)).catch((error: unknown) => {
+      const requestId = newId();
+      const principal = await identify(proofOf(context)).catch(async (error: unknown) => {
+        // Bounded first: nobody writes the audit full with proofs that do not hold.
         limits.take("failed", from);
+        await audit.record(
+          { principal: anonymous, from, requestId, startedAt },
+          {
+            action: "access:identify",
+            resource: context.req.path,
+            result: "refused",
+            detail: toAppError(error).message,
+          },
+        );
         throw error;
       });
       // This host's administrators come by no network, and could do worse than ask often.
@@ -105,8 +117,9 @@ export function createGate({
         const who = principal.kind === "anonymous" ? from : principal.name;
         limits.take(uploadPath.test(context.req.path) ? "uploads" : "general", who);
       }
-      context.set("actor", { principal, from, requestId: newId(), startedAt });
+      context.set("actor", { principal, from, requestId, startedAt });
       await next();
+      context.header("request-id", requestId);
       if (sessions && principal.session?.startsWith("web/") && isStream(context.res)) {
         context.res = untilEnded(context.res, sessions, principal.session.slice("web/".length));
       }
