@@ -7,8 +7,8 @@ import { createLab, type Lab } from "./lab.ts";
 import { compare, type Round } from "./rounds.ts";
 import { type ServerProcess, startServer } from "./server-process.ts";
 
-/** Seconds after its start that a program is left alone before it is watched. */
-const settle = 5;
+/** Seconds after its start that a program is left alone before it is watched: what it compiles, it compiles then. */
+const settle = { quick: 5, whole: 30 };
 
 export const idle: Bench = {
   name: "idle",
@@ -26,7 +26,7 @@ export const idle: Bench = {
     const lab = await createLab(2);
     const rounds = context.quick ? 1 : 2;
     const watch = async (server: ServerProcess): Promise<Round> => {
-      await Bun.sleep(settle * 1000);
+      await Bun.sleep((context.quick ? settle.quick : settle.whole) * 1000);
       const before = sleeps(server.pid);
       const busy = server.cpuSeconds();
       await Bun.sleep(seconds * 1000);
@@ -104,18 +104,11 @@ async function startLabd({ labctl, ...context }: BenchContext, { server }: Lab) 
   const home = await freshHome({ labctl, ...context }, "labd");
   const config = join(home, "config.yaml");
   const address = server.addresses[0] ?? "";
-  const labd = {
-    listen: address,
-    port: 8443,
-    socket: join(home, "labd.sock"),
-    caKeyFile: join(home, "ca.key"),
-  };
+  const adminSocket = join(home, "labctl.sock");
+  const labd = { listen: address, port: 8443, caKeyFile: join(home, "ca.key"), addresses: [address] };
   await Bun.write(join(home, "ca.key"), "5a".repeat(32));
-  await Bun.write(
-    config,
-    JSON.stringify({ dataDir: join(home, "data"), labd: { ...labd, addresses: [address] } }),
-  );
-  const env = { HOME: home, LABCTL_LABD_SOCKET: join(home, "labd.sock") };
+  await Bun.write(config, JSON.stringify({ dataDir: join(home, "data"), adminSocket, labd }));
+  const env = { HOME: home, LABCTL_SOCKET: adminSocket };
   const process = startServer("labd", server.namespace, [labctl, "labd", "run", "--config", config], env);
   const run = async (...words: string[]) => {
     const child = Bun.spawn(["ip", "netns", "exec", server.namespace, labctl, ...words], {
@@ -126,7 +119,7 @@ async function startLabd({ labctl, ...context }: BenchContext, { server }: Lab) 
     const said = await new Response(child.stdout).text();
     return (await child.exited) === 0 ? said.trim() : undefined;
   };
-  for (const end = Date.now() + 20_000; (await run("whoami")) === undefined; await Bun.sleep(100)) {
+  for (const end = Date.now() + 30_000; (await run("whoami")) === undefined; await Bun.sleep(100)) {
     if (Date.now() > end) throw new Error("labd does not answer");
   }
   return {

@@ -39,7 +39,9 @@ export function reached(
         ? row.peakBytes / 1e6
         : median(row.values);
   const holds = (bound: number | undefined) =>
-    bound === undefined ? undefined : row.failures === 0 && (higher ? value >= bound : value <= bound);
+    bound === undefined || !Number.isFinite(value)
+      ? undefined
+      : row.failures === 0 && (higher ? value >= bound : value <= bound);
   return { value, must: holds(target.must), aim: holds(target.aim) };
 }
 
