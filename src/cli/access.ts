@@ -4,6 +4,7 @@ import { pageOf } from "../http/page.ts";
 import { AppError } from "../platform/errors.ts";
 import { at, openEnded, read, readList } from "./client.ts";
 import { defineCommand, defineGroup, outputFlag } from "./define.ts";
+import { addMember, removeMember } from "./group.ts";
 import { removeIdentity } from "./identity.ts";
 import { readMoment } from "./moment.ts";
 import { type Column, formatTime, print, printRecord, printRecords } from "./output.ts";
@@ -114,6 +115,8 @@ export const auth = defineGroup({
     withdraw: { summary: withdraw.summary, load: async () => withdraw },
     "add-user": { summary: addUser.summary, load: async () => addUser },
     "remove-user": { summary: removeUser.summary, load: async () => removeUser },
+    "add-member": { summary: addMember.summary, load: async () => addMember },
+    "remove-member": { summary: removeMember.summary, load: async () => removeMember },
     sessions: { summary: sessions.summary, load: async () => sessions },
     "end-session": { summary: endSession.summary, load: async () => endSession },
     approve: { summary: approve.summary, load: async () => approve },

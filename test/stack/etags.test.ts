@@ -74,3 +74,15 @@ test("label changes that come at once are all kept", async () => {
     Object.keys(serverLabels.parse(await (await ask("GET", "/servers/e1/labels")).json()).labels),
   ).toEqual(expect.arrayContaining(keys));
 });
+
+test("members that are put into a group at the same time are all in it", async () => {
+  const names = ["cid", "dan", "eve", "fay"];
+  for (const name of names) await ask("POST", "/users", {}, { name });
+  const ran = await Promise.all(names.map((name) => stack.labctl("auth", "add-member", "crew", name)));
+  expect(ran.map(({ code, stderr }) => [code, stderr])).toEqual(names.map(() => [0, ""]));
+  expect((await stack.labctl("auth", "remove-member", "crew", "cid")).code).toBe(0);
+  expect(await (await ask("GET", "/groups/crew")).json()).toEqual({
+    name: "crew",
+    members: ["dan", "eve", "fay"],
+  });
+});
