@@ -131,7 +131,7 @@ export const sessionView = z.object({
 export const deviceLoginRequest = z.strictObject({
   csr: z.string().max(10_000),
   /** The host's name, for whoever lets it in to recognise. */
-  host: z.string().min(1).max(253),
+  host: z.string().regex(/^[\x20-\x7e]{1,253}$/, "must be printable"),
 });
 export const deviceLogin = z.object({
   device_code: z.string(),

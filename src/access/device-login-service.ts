@@ -15,6 +15,7 @@ import {
   takeGranted,
 } from "./device-login-repository.ts";
 import type { Directory } from "./directory.ts";
+import { findUser } from "./directory-repository.ts";
 import { decideAccess } from "./permissions.ts";
 import type { Actor } from "./principal.ts";
 import { encodeSecret, hashSecret } from "./token.ts";
@@ -78,7 +79,8 @@ export function createDeviceLogins({
     return code;
   };
 
-  function subjectFor({ principal: { kind, name, roles } }: Actor, user: string | undefined): string {
+  async function subjectFor(actor: Actor, user: string | undefined): Promise<string> {
+    const { kind, name, roles } = actor.principal;
     if (kind === "anonymous") throw new AppError("unauthenticated", "say who you are first");
     const own = kind === "user" ? name.slice("user/".length) : undefined;
     const subject = user ?? own;
@@ -89,6 +91,7 @@ export function createDeviceLogins({
     }
     // Whoever could let it in as somebody else could make that somebody.
     if (subject !== own && !decideAccess(roles, "users:create").allowed) {
+      await audit.record(actor, { action: "logins:approve", resource: `user/${subject}`, result: "refused" });
       throw new AppError("forbidden", `only an administrator lets a command line in as user/${subject}`);
     }
     return subject;
@@ -96,8 +99,9 @@ export function createDeviceLogins({
 
   async function handOver(tx: Queries, actor: Actor, deviceHash: string): Promise<Polled> {
     const row = await takeGranted(tx, deviceHash);
-    if (row?.subject == null) return { status: "expired_token" };
-    const name = row.subject;
+    const name = row?.subject ?? "";
+    // Whoever was removed in the meantime is not let in.
+    if (row === undefined || (await findUser(tx, name)) === undefined) return { status: "expired_token" };
     const principal = { kind: "user" as const, name: `user/${name}`, roles: [] };
     await audit.append(
       tx,
@@ -183,7 +187,7 @@ export function createDeviceLogins({
     },
     async grant(actor, text, user) {
       const code = readCode(text);
-      const subject = subjectFor(actor, user);
+      const subject = await subjectFor(actor, user);
       if (!(await directory.users()).some(({ name, disabled }) => name === subject && !disabled)) {
         throw new AppError("not-found", `there is no user '${subject}'`, { hint: "labctl auth add-user" });
       }

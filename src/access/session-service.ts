@@ -4,7 +4,7 @@ import { AppError } from "../platform/errors.ts";
 import type { Queries, Store } from "../store/database.ts";
 import type { sessionView } from "./api.ts";
 import type { AuditLog } from "./audit-log.ts";
-import type { Actor } from "./principal.ts";
+import { type Actor, anonymous } from "./principal.ts";
 import {
   endSessions,
   findSession,
@@ -136,7 +136,7 @@ export function createSessions(
         const opened = await openSession(tx, hashSecret(secret), {
           cookieHash: hashSecret(cookie),
           fromAddress: from,
-          browser: browser.slice(0, 200),
+          browser: browser.replaceAll(/[^\x20-\x7e]/g, "?").slice(0, 200),
           seenAt: now,
           endsAt: now + sessionLife.whole,
         });
@@ -151,6 +151,10 @@ export function createSessions(
         return opened;
       });
       if (row === undefined) {
+        await audit.record(
+          { principal: anonymous, from, requestId, startedAt: now },
+          { action: "sessions:open", resource: "session", result: "refused" },
+        );
         throw new AppError("unauthenticated", "this link is not accepted (any more)", {
           hint: "it works once, for two minutes: labctl ui makes another",
         });

@@ -3,7 +3,7 @@ import { deviceRequest, sessionView } from "../access/api.ts";
 import { pageOf } from "../http/page.ts";
 import { at, read, readList } from "./client.ts";
 import { outputFlag } from "./define.ts";
-import { type Column, formatTime, note, print, printRecords } from "./output.ts";
+import { type Column, formatTime, note, print, printRecords, visible } from "./output.ts";
 import { defineRemoteCommand } from "./remote.ts";
 import { outputFormat } from "./settings.ts";
 
@@ -54,7 +54,7 @@ export const approve = defineRemoteCommand({
       waiting.approve.$post({ ...named, json: args.user === undefined ? {} : { user: args.user } }),
       z.object({ name: z.string() }),
     );
-    note(`it asked from ${from} and says its host is ${host}`);
+    note(`it asked from ${from} and says its host is ${visible(host)}`);
     print(`let in as user/${name}`);
   },
 });

@@ -131,8 +131,10 @@ export async function openBrowser(): Promise<Browser> {
       await load;
     },
     sees: (selector, wanted) =>
-      until(`${selector} shows '${wanted}'`, async () =>
-        (await text(selector).catch(() => "")).includes(wanted),
+      until(
+        `${selector} shows '${wanted}'`,
+        async () => (await text(selector).catch(() => "")).includes(wanted),
+        30_000,
       ),
     async click(selector) {
       await until(`${selector} is there`, async () => (await text(selector).catch(() => "")) !== "");

@@ -17,6 +17,7 @@ const payloads = [
   "\"><img src=x onerror='window.owned=1'>",
   "' onmouseover='window.owned=1' x='",
   "</title><svg/onload=window.owned=1>",
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: what a template would take for one
   "{{7*7}}${7*7}</textarea><script>1</script>",
 ];
 const all = payloads.join(" ");
