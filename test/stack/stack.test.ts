@@ -180,7 +180,9 @@ test("what an agent does as root is a fixed list, and its refusals are told", as
   // Checked by the protocol's schema before anything is sent.
   const ran = await stack.labctl("operate", "server/n1", "read-smart", "--device", "/dev/../etc/shadow");
   expect(ran.code).toBe(2);
-  expect((await stack.labctl("agent", "sudoers")).stdout).toContain("NOPASSWD: /usr/bin/systemctl reboot");
+  expect((await stack.labctl("agent", "sudoers")).stdout).toContain(
+    "NOPASSWD: /usr/bin/labctl agent host-operation reboot",
+  );
 });
 
 test("no secret is in the audit, the logs or the database", async () => {
