@@ -1,7 +1,14 @@
+import { expect } from "bun:test";
+import { readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { startBastion } from "../lab/bastion.ts";
-import type { Lab } from "../lab/lab.ts";
+import { labKey } from "../lab/artifacts.ts";
+import { type LabBastion, startBastion } from "../lab/bastion.ts";
+import { openTextLog } from "../lab/console.ts";
+import { type Lab, top } from "../lab/lab.ts";
 import { labTest } from "../lab/lab-test.ts";
+import type { Machine } from "../lab/machine.ts";
+import type { LabHost } from "../lab/network.ts";
+import { type LabProcess, run } from "../lab/process.ts";
 import { waitForState } from "../lab/watch.ts";
 
 const minute = 60_000;
@@ -14,7 +21,7 @@ labTest("a UEFI machine boots by HTTP Boot and is discovered", { minutes: 8, onl
 });
 
 labTest("a machine is discovered beside another DHCP server", { minutes: 8, only: "ci" }, async (lab) => {
-  await startOtherDhcp(lab);
+  startOtherDhcp(lab, await lab.network.addHost("dhcp", 254));
   const bastion = await startBastion(lab, { dhcp: "proxy" });
   const machine = await lab.addMachine({ name: "proxy", firmware: "uefi" });
   await machine.powerOn();
@@ -52,16 +59,94 @@ for (const firmware of ["bios", "uefi"] as const) {
   );
 }
 
-/** Somebody else's DHCP server on the same wire: addresses, nothing about booting. */
-async function startOtherDhcp(lab: Lab): Promise<void> {
+labTest("undionly.kpxe by another DHCP server with our snippet", { minutes: 8, only: "ci" }, async (lab) => {
+  const bastion = await startBastion(lab, { dhcp: "off" });
+  // QEMU's own card is iPXE already, and by the snippet would be sent on at once.
   const host = await lab.network.addHost("dhcp", 254);
+  const first = startOtherDhcp(lab, host, [`dhcp-boot=undionly.kpxe,,${lab.network.serverAddress}`]);
+  const machine = await lab.addMachine({ name: "undi", firmware: "bios" });
+  await machine.powerOn();
+  await openTextLog(first.log, lab.say).waitFor(/DHCPACK/, { timeoutMs: minute });
+  await first.stop();
+  const snippet = await bastion.cli([
+    ...["bastion", "dhcp-snippet", "dnsmasq", "--server", lab.network.serverAddress],
+  ]);
+  startOtherDhcp(lab, host, snippet.split("\n"));
+  await waitForState(bastion, machine, "discovered", { timeoutMs: 5 * minute, say: lab.say });
+  expect(readFileSync(bastion.log, "utf8")).toMatch(/tftp transfer completed.*"undionly\.kpxe"/);
+  expect(machine.console.text()).toMatch(/using undionly on/);
+});
+
+labTest("an installed UEFI machine boots its disk through iPXE", { minutes: 10, only: "ci" }, async (lab) => {
+  const install = { mirrors: { fedora: "http://mirror.example/fedora/linux" } };
+  const bastion = await startBastion(lab, { install });
+  const ways = [
+    { uefi: "snponly", local: "sanboot", by: /snponly\.efi/ },
+    { uefi: "ipxe", local: "chainload", by: /ipxe\.efi/ },
+  ] as const;
+  for (const { uefi, local, by } of ways) {
+    const machine = await lab.addMachine({ name: uefi, firmware: "uefi" });
+    await putLoader(lab, machine);
+    await claimInstalled(lab, bastion, machine);
+    await bastion.cli(["provision", "options", machine.mac, "--uefi", uefi, "--local-boot", local]);
+    // Only the network is to be tried: the firmware cannot start the disk by itself.
+    await machine.powerOn(["network"]);
+    const booted = /labctl: booting the local disk[\s\S]*started from the disk/;
+    const [console] = await machine.expectText(booted, 3 * minute);
+    expect(console).not.toMatch(/does not boot/);
+    expect(await bastion.cli(["provision", "show", machine.mac, "--boot"])).toMatch(by);
+    await machine.powerOff();
+  }
+});
+
+/** An EFI system partition on its disk, with shim and GRUB on it and a menu that says so. */
+async function putLoader(lab: Lab, machine: Machine): Promise<void> {
+  const raw = join(lab.directory, `${machine.name}.raw`);
+  const menu = join(lab.directory, "grub.cfg");
+  writeFileSync(menu, "echo started from the disk\nsleep 600\n");
+  writeFileSync(raw, "");
+  truncateSync(raw, 96 * 2 ** 20);
+  await run(["sh", "-c", `printf 'label: gpt\nstart=1MiB, type=uefi\n' | sfdisk -q ${raw}`]);
+  const at = `${raw}@@1M`;
+  await run(["mformat", "-i", at, "-T", String(94 * 2048), "-h", "64", "-s", "32", "::"]);
+  const folder = "::/EFI/BOOT";
+  for (const made of ["::/EFI", folder, "::/grub"]) await run(["mmd", "-i", at, made]);
+  const files = [
+    [join(top, "ipxe/shimx64.efi"), `${folder}/BOOTX64.EFI`],
+    [join(top, "ipxe/grubx64.efi"), `${folder}/grubx64.efi`],
+    [menu, `${folder}/grub.cfg`],
+    [menu, "::/grub/grub.cfg"],
+  ] as const;
+  for (const [from, to] of files) await run(["mcopy", "-i", at, from, to]);
+  const [disk = ""] = machine.disks;
+  await run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", raw, disk]);
+}
+
+/** Plays a whole install over HTTP: asks what to boot, fetches the install data, reports that all is done. */
+async function claimInstalled(lab: Lab, bastion: LabBastion, machine: Machine): Promise<void> {
+  const order = ["provision", "install", machine.mac, machine.name, "--os", "fedora-42"];
+  await bastion.cli([...order, "--ssh-key", labKey]);
+  const { server } = lab.network;
+  const curl = (...args: string[]) => run(["curl", "-sS", "--fail", ...args], { namespace: server });
+  const script = await curl(`${bastion.url}/dispatch?mac=${machine.mac}&platform=efi&arch=x86_64`);
+  const [, kickstart = "", token = ""] = /inst\.ks=(\S+\/install\/([^/]+)\/install\.ks)/.exec(script) ?? [];
+  await curl("-o", "/dev/null", kickstart);
+  const report = JSON.stringify({ seq: 1, stage: "installed", state: "done" });
+  const headers = ["-H", `Authorization: Bearer ${token}`, "-H", "Content-Type: application/json"];
+  await curl(...headers, "-d", report, `${bastion.url}/api/progress`);
+}
+
+/** Somebody else's DHCP server on the same wire: addresses, and of booting what `lines` of configuration say. */
+function startOtherDhcp(lab: Lab, host: LabHost, lines: readonly string[] = []): LabProcess {
+  const configuration = join(lab.directory, "dnsmasq.conf");
+  writeFileSync(configuration, lines.join("\n"));
   const range = `${lab.network.address(100)},${lab.network.address(199)},255.255.255.0,1h`;
   const server = lab.start(
     [
       ...[
         "dnsmasq",
         "--keep-in-foreground",
-        "--conf-file=/dev/null",
+        `--conf-file=${configuration}`,
         "--user=root",
         "--port=0",
         "--log-dhcp",
@@ -72,4 +157,5 @@ async function startOtherDhcp(lab: Lab): Promise<void> {
     { namespace: host.namespace, log: join(lab.directory, "dnsmasq.log") },
   );
   lab.scope.defer(() => server.stop());
+  return server;
 }
