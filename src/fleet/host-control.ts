@@ -33,9 +33,15 @@ export function createHostControl(fleet: Fleet, audit: AuditLog, clock: Clock): 
         handle.cancel();
         resolve({ code: null, signal: null, reason: `server/${server} did not answer in time` });
       });
-      const exit = await promise.finally(cancel);
-      // A host that goes down takes its agent along before that can tell: then it did what it was asked for.
-      const done = exit.code === 0 || (name === "reboot" && exit.code === null && exit.signal !== null);
+      // A host that goes down takes its agent along, perhaps before that can tell: then it did what it was asked for.
+      const stopLooking = clock.every(500, () => {
+        if (name === "reboot" && !fleet.hub.connected(server)) resolve({ code: 0, signal: null });
+      });
+      const exit = await promise.finally(() => {
+        cancel();
+        stopLooking();
+      });
+      const done = exit.code === 0 || (name === "reboot" && exit.signal !== null);
       const detail = said.trim().split("\n").at(-1) || (exit.reason ?? `exit code ${exit.code}`);
       await audit.record(actor, {
         action: "servers:operate",
