@@ -23,6 +23,15 @@ export function findAccount(name: string): Account | undefined {
   );
 }
 
+/** Whom this process runs as; one that no file knows is its number. */
+export function ownAccount(): Account {
+  const uid = process.getuid?.() ?? 0;
+  const line = readFileSync("/etc/passwd", "utf8")
+    .split("\n")
+    .find((each) => each.split(":")[2] === String(uid));
+  return parseAccount(line ?? "") ?? { name: String(uid), uid, gid: uid, home: "/", shell: "/bin/sh" };
+}
+
 function parseAccount(line: string): Account | undefined {
   const [name, , uid, gid, , home, shell] = line.trim().split(":");
   if (name === undefined || uid === undefined || gid === undefined) return undefined;

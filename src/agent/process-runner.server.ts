@@ -1,9 +1,8 @@
 import { spawn } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
-import { userInfo } from "node:os";
 import type { Command } from "../fleet/protocol.ts";
 import type { Clock } from "../platform/clock.ts";
-import { type Account, findAccount } from "./account.client.ts";
+import { type Account, findAccount, ownAccount } from "./account.client.ts";
 import type { CommandListener, Runner, RunningCommand } from "./runner.ts";
 import { openTerminalGate, type TerminalGate } from "./terminal.server.ts";
 
@@ -13,16 +12,16 @@ const endOfInput = Buffer.from("\u0004");
 
 /** Runs commands as children in process groups of their own, so that ending one ends all it started. */
 export function createProcessRunner(clock: Clock, environment: Readonly<Record<string, string>>): Runner {
+  const own = ownAccount();
   return (command, listener) => {
     const account = command.user === undefined ? undefined : findAccount(command.user);
     if (command.user !== undefined && account === undefined) {
       return refused(listener, `there is no user '${command.user}' on this host`);
     }
-    const own = userInfo();
     if (account && account.uid !== own.uid && own.uid !== 0) {
       return refused(
         listener,
-        `the agent runs as ${own.username} here and cannot run commands as ${account.name}`,
+        `the agent runs as ${own.name} here and cannot run commands as ${account.name}`,
       );
     }
     const { HOME = "/" } = environment;

@@ -53,6 +53,11 @@ async function hostLog(
   lines: number,
   { open }: Remote,
 ): Promise<void> {
+  if (args.file !== undefined && args.since !== undefined) {
+    throw new AppError("usage", "--since is for the journal: lines of a file have no time all files share", {
+      hint: "-n says how many lines to begin with",
+    });
+  }
   const query = logQuerySchema.safeParse({
     source:
       args.file === undefined ? { kind: "journal", unit: args.unit } : { kind: "file", path: args.file },

@@ -6,6 +6,7 @@ import {
   type Identify,
   type Permission,
   type Principal,
+  type Proof,
 } from "../access/service.ts";
 import type { PeerIdentity } from "../http/app.ts";
 import type { Upgrade } from "../http/http1.server.ts";
@@ -36,6 +37,8 @@ export interface UpgradesDeps {
   newId: () => string;
 }
 
+/** Whether a running command's user may run it still is asked this often, in milliseconds. */
+const rightsCheck = 750;
 const commandPath = /^\/api\/v1\/servers\/([a-z0-9.-]{1,64})\/(exec|logs)$/;
 const permissions: Record<Work["kind"], Permission> = {
   run: "servers:exec",
@@ -67,15 +70,18 @@ export function createUpgrades(deps: UpgradesDeps): Upgrade {
   /** Checks the right to this very host, and tells the audit: when it starts, or why it does not, and how it ended. */
   async function start(
     actor: Actor,
+    proof: Proof,
     server: string,
     work: Work,
     reader: Parameters<Fleet["hub"]["start"]>[2],
   ) {
     const deed = { action: permissions[work.kind], resource: `server/${server}` };
     let ended = false;
+    let endWatch = () => {};
     const end = (detail: string) => {
       if (ended) return;
       ended = true;
+      endWatch();
       audit
         .record(actor, { ...deed, detail })
         .catch((error: unknown) => logger.error("the audit cannot be written", { error: String(error) }));
@@ -87,12 +93,19 @@ export function createUpgrades(deps: UpgradesDeps): Upgrade {
         const message = `${actor.principal.name} may not ${deed.action} on ${deed.resource}: ${decision.because}`;
         throw new AppError("forbidden", message);
       }
-      const handle = fleet.hub.start(server, work, {
-        ...reader,
-        exit(exit) {
-          end(describeEnd(exit));
-          reader.exit(exit);
-        },
+      const exit: typeof reader.exit = (how) => {
+        end(describeEnd(how));
+        reader.exit(how);
+      };
+      const handle = fleet.hub.start(server, work, { ...reader, exit });
+      // Rights that are taken away end what they began.
+      endWatch = clock.every(rightsCheck, () => {
+        stillMay(proof, deed.action, server).catch((error: unknown) => {
+          const { code, message } = toAppError(error);
+          if (code === "internal" || ended) return;
+          handle.cancel();
+          exit({ code: null, signal: null, reason: message });
+        });
       });
       await audit.record(actor, { ...deed, detail: describeWork(work) });
       return {
@@ -110,6 +123,13 @@ export function createUpgrades(deps: UpgradesDeps): Upgrade {
     }
   }
 
+  /** @throws when whoever proved themselves so could not, or might not, begin this now. */
+  async function stillMay(proof: Proof, action: Permission, server: string): Promise<void> {
+    const { name, roles } = await identify(proof);
+    const { allowed, because } = decideAccess(roles, action, fleet.find(server).labels);
+    if (!allowed) throw new AppError("forbidden", `${name} may not ${action} any more: ${because}`);
+  }
+
   return (request, socket, head, peer) => {
     const path = (request.url ?? "").split("?")[0] ?? "";
     const wanted = commandPath.exec(path);
@@ -117,19 +137,20 @@ export function createUpgrades(deps: UpgradesDeps): Upgrade {
     // No page of ours opens one of these: what a browser asks for, another site's page made it ask.
     if (request.headers.origin !== undefined) return false;
     const authorization = request.headers.authorization;
-    identify({
+    const proof: Proof = {
       ...(peer.kind === "certificate" && { certificate: peer.fingerprint }),
       ...(peer.kind === "local" && { localUser: peer.user }),
       ...(peer.kind === "network" && peer.refused !== undefined && { refused: peer.refused }),
       ...(authorization?.startsWith("Bearer ") && { bearer: authorization.slice(7) }),
-    })
+    };
+    identify(proof)
       .then((principal) => {
         const actor = actorOf(principal, peer);
         if (wanted !== null) {
           const [, server = ""] = wanted;
           if (principal.kind === "anonymous") throw new AppError("unauthenticated", "say who you are first");
           sockets.handleUpgrade(request, socket, head, (client) =>
-            serveCommand(client, (work, reader) => start(actor, server, work, reader)),
+            serveCommand(client, (work, reader) => start(actor, proof, server, work, reader)),
           );
           return;
         }

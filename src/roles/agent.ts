@@ -1,5 +1,5 @@
-import { homedir } from "node:os";
 import { dirname } from "node:path";
+import { ownAccount } from "../agent/account.client.ts";
 import { createAgent } from "../agent/agent.client.ts";
 import { controlSocket, listenControl } from "../agent/control.server.ts";
 import { probeServer, readServerClock } from "../agent/enrolment.client.ts";
@@ -29,7 +29,7 @@ export async function startAgent(
       file,
       state,
       // Commands get an environment of their own: nothing of the service's leaks into them.
-      run: createProcessRunner(clock, { PATH: path, LANG: "C.UTF-8", HOME: homedir() }),
+      run: createProcessRunner(clock, { PATH: path, LANG: "C.UTF-8", HOME: ownAccount().home }),
       logCommand,
       operationCommand: (operation) => operationCommand(operation, privilege),
       probe: probeServer,

@@ -1,5 +1,7 @@
+import { Database } from "bun:sqlite";
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { cpSync, readFileSync } from "node:fs";
+import { cpSync, existsSync, readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
 import { buildExecutable } from "../lab/artifacts.ts";
@@ -176,6 +178,66 @@ test("an agent that cannot reach the address it was moved to goes back where it 
   await stack.connected("n1");
   expect((await status("n1")).server).toBe(home);
   expect(stack.log("n1")).toContain(`back at ${home}`);
+}, 30_000);
+
+test("a user who is removed is cut off from what they began within a second", async () => {
+  await stack.labctl("auth", "add-user", "mallory", "--role", "operator");
+  const token = (await stack.labctl("token", "create", "--kind", "login", "--user", "mallory")).stdout.trim();
+  await stack.as("mallory", "login", `127.0.0.1:${stack.port}`, "--token", token);
+  const stream = stack.as("mallory", "exec", "server/n1", "--", "sleep", "60");
+  await until("it runs", () =>
+    stack.labctl("get", "servers").then(() => Bun.spawnSync(["pgrep", "-x", "sleep"]).exitCode === 0),
+  );
+  const at = Date.now();
+  await stack.labctl("auth", "remove-user", "mallory");
+  const ended = await stream;
+  expect(Date.now() - at).toBeLessThan(2500);
+  expect(ended).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining("it was revoked: the user was removed"),
+  });
+});
+
+test("what a host is and how it is: facts, disks and sensors, and where a tool is missing, its name", async () => {
+  await until("the facts are there", async () =>
+    (await stack.labctl("describe", "server/n1")).stdout.includes("INVENTORY"),
+  );
+  const { stdout } = await stack.labctl("describe", "server/n1", "-o", "json");
+  const detail = z
+    .object({
+      vitals: z.object({
+        uptime: z.number(),
+        load: z.array(z.number()),
+        disks: z.array(z.object({ mount: z.string() })),
+      }),
+      health: z.object({ disks: z.object({ missing: z.string().optional() }), sensors: z.object({}) }),
+      facts: z.object({ cpu: z.object({ threads: z.number() }) }),
+      history: z.array(z.object({ what: z.string() })),
+    })
+    .parse(JSON.parse(stdout));
+  expect(detail.vitals.disks.length).toBeGreaterThan(0);
+  expect(detail.facts.cpu.threads).toBe(availableParallelism());
+  if (!existsSync("/usr/sbin/smartctl"))
+    expect(detail.health.disks.missing).toContain("install smartmontools");
+  expect(detail.history.at(-1)?.what).toStartWith("enrolled with token/");
+});
+
+test("a change of the hardware is in the host's history, in words", async () => {
+  const database = new Database(join(stack.directory, "data/labctl.sqlite"));
+  const { facts } = z
+    .object({ facts: z.string() })
+    .parse(database.query("SELECT facts FROM servers WHERE name = 'n1'").get());
+  const less = { ...JSON.parse(facts), memory: { totalBytes: 2 ** 30, dimms: [] } };
+  database.query("UPDATE servers SET facts = ? WHERE name = 'n1'").run(JSON.stringify(less));
+  database.close();
+  // labd reads its records at its start, and the agent tells its facts when it connects.
+  labd.kill("SIGTERM");
+  await labd.exited;
+  labd = await stack.startLabd();
+  await stack.connected("n1");
+  await until("the change is told", async () =>
+    /memory (grew|doubled): /.test((await stack.labctl("describe", "server/n1")).stdout),
+  );
 }, 30_000);
 
 test("an agent that leaves ends, and its host is a stranger", async () => {
