@@ -33,8 +33,6 @@ export const bootRecordSchema = z.object({
   ),
 });
 
-export type BootRecordAnswer = z.output<typeof bootRecordSchema>;
-
 /** How machines booted. */
 export function createBootRecordRoutes(gate: Gate, history: BootHistory) {
   return createApi().openapi(

@@ -26,7 +26,6 @@ export const serverView = z.object({
   clockAhead: z.number().optional(),
   ignored: z.number().optional(),
 });
-export type ServerView = z.output<typeof serverView>;
 
 /** One host with what only a look at it alone is worth. */
 export const serverDetail = serverView.extend({

@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { emptySequence, maxGaps, takeNumber } from "./sequence.ts";
+import { maxGaps, type Sequence, takeNumber } from "./sequence.ts";
+
+const emptySequence = (): Sequence => ({ highest: -1, gaps: [], lost: 0 });
 
 const after = (...numbers: number[]) => {
   const sequence = emptySequence();

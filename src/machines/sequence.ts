@@ -11,8 +11,6 @@ export interface Sequence {
 /** Open gaps a sequence remembers; a hostile sender could otherwise make one of each line. */
 export const maxGaps = 200;
 
-export const emptySequence = (): Sequence => ({ highest: -1, gaps: [], lost: 0 });
-
 /** Takes one number; false when it was there before. Changes `sequence`. */
 export function takeNumber(sequence: Sequence, seq: number): boolean {
   if (seq > sequence.highest) {

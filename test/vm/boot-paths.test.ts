@@ -77,30 +77,46 @@ labTest("undionly.kpxe by another DHCP server with our snippet", { minutes: 8, o
   expect(machine.console.text()).toMatch(/using undionly on/);
 });
 
-labTest("an installed UEFI machine boots its disk through iPXE", { minutes: 10, only: "ci" }, async (lab) => {
-  const install = { mirrors: { fedora: "http://mirror.example/fedora/linux" } };
-  const bastion = await startBastion(lab, { install });
-  const ways = [
-    { uefi: "snponly", local: "sanboot", by: /snponly\.efi/ },
-    { uefi: "ipxe", local: "chainload", by: /ipxe\.efi/ },
-  ] as const;
-  for (const { uefi, local, by } of ways) {
-    const machine = await lab.addMachine({ name: uefi, firmware: "uefi" });
-    await putLoader(lab, machine);
-    await claimInstalled(lab, bastion, machine);
-    await bastion.cli(["provision", "options", machine.mac, "--uefi", uefi, "--local-boot", local]);
-    // Only the network is to be tried: the firmware cannot start the disk by itself.
-    await machine.powerOn(["network"]);
-    const booted = /labctl: booting the local disk[\s\S]*started from the disk/;
-    const [console] = await machine.expectText(booted, 3 * minute);
-    expect(console).not.toMatch(/does not boot/);
-    expect(await bastion.cli(["provision", "show", machine.mac, "--boot"])).toMatch(by);
-    await machine.powerOff();
-  }
-});
+labTest(
+  "an installed machine boots its disk, by iPXE and by GRUB",
+  { minutes: 10, only: "ci" },
+  async (lab) => {
+    const install = { mirrors: { fedora: "http://mirror.example/fedora/linux" } };
+    const bastion = await startBastion(lab, { install });
+    // Where only the network is to be tried, the firmware cannot start the disk by itself. GRUB needs the disk among
+    // what is tried: it knows the disks the firmware has set up, and asks for no more.
+    const ways = [
+      { uefi: "snponly", local: "sanboot", firmware: "uefi", order: ["network"], by: /snponly\.efi/ },
+      { uefi: "ipxe", local: "chainload", firmware: "uefi", order: ["network"], by: /ipxe\.efi/ },
+      {
+        uefi: "grub",
+        local: "auto",
+        firmware: "uefi-secure",
+        order: ["network", "disk"],
+        by: /shimx64\.efi/,
+      },
+    ] as const;
+    for (const { uefi, local, firmware, order, by } of ways) {
+      const machine = await lab.addMachine({ name: uefi, firmware });
+      await putLoader(lab, machine, uefi === "grub" ? "debian" : "BOOT");
+      await claimInstalled(lab, bastion, machine);
+      await bastion.cli(["provision", "options", machine.mac, "--uefi", uefi, "--local-boot", local]);
+      await machine.powerOn([...order]);
+      const [console] = await machine.expectText(
+        /labctl: booting the local disk[\s\S]*started from the disk/,
+        2 * minute,
+      );
+      if (uefi === "grub")
+        expect(console).toMatch(/labctl: starting \(hd0,gpt1\)\/EFI\/debian\/shimx64\.efi/);
+      expect(console).not.toMatch(/no boot loader|does not boot/);
+      expect(await bastion.cli(["provision", "show", machine.mac, "--boot"])).toMatch(by);
+      await machine.powerOff();
+    }
+  },
+);
 
-/** An EFI system partition on its disk, with shim and GRUB on it and a menu that says so. */
-async function putLoader(lab: Lab, machine: Machine): Promise<void> {
+/** An EFI system partition on its disk, with shim and GRUB in a vendor's folder and a menu that says so. */
+async function putLoader(lab: Lab, machine: Machine, vendor: "BOOT" | "debian"): Promise<void> {
   const raw = join(lab.directory, `${machine.name}.raw`);
   const menu = join(lab.directory, "grub.cfg");
   writeFileSync(menu, "echo started from the disk\nsleep 600\n");
@@ -109,10 +125,11 @@ async function putLoader(lab: Lab, machine: Machine): Promise<void> {
   await run(["sh", "-c", `printf 'label: gpt\nstart=1MiB, type=uefi\n' | sfdisk -q ${raw}`]);
   const at = `${raw}@@1M`;
   await run(["mformat", "-i", at, "-T", String(94 * 2048), "-h", "64", "-s", "32", "::"]);
-  const folder = "::/EFI/BOOT";
+  const folder = `::/EFI/${vendor}`;
   for (const made of ["::/EFI", folder, "::/grub"]) await run(["mmd", "-i", at, made]);
+  const shim = vendor === "BOOT" ? "BOOTX64.EFI" : "shimx64.efi";
   const files = [
-    [join(top, "ipxe/shimx64.efi"), `${folder}/BOOTX64.EFI`],
+    [join(top, "ipxe/shimx64.efi"), `${folder}/${shim}`],
     [join(top, "ipxe/grubx64.efi"), `${folder}/grubx64.efi`],
     [menu, `${folder}/grub.cfg`],
     [menu, "::/grub/grub.cfg"],
