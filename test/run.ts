@@ -73,7 +73,11 @@ async function run(list: string[], extra: Record<string, string>): Promise<void>
       stderr: "pipe",
     },
   );
-  const forward = (signal: NodeJS.Signals) => child.kill(signal);
+  let interrupted = false;
+  const forward = (signal: NodeJS.Signals) => {
+    interrupted = true;
+    child.kill(signal);
+  };
   process.once("SIGINT", forward);
   process.once("SIGTERM", forward);
   const [output, said] = await Promise.all([
@@ -91,7 +95,7 @@ async function run(list: string[], extra: Record<string, string>): Promise<void>
   }
   if (counts.failed > 0) console.log(`failed: ${list.length === 1 ? list[0] : `${list.length} files`}`);
   total = addCounts(total, counts);
-  if (child.signalCode !== null) process.exit(130);
+  if (interrupted || child.signalCode !== null) process.exit(130);
 }
 
 async function passOn(from: AsyncIterable<Uint8Array>, to: NodeJS.WriteStream): Promise<string> {

@@ -102,6 +102,8 @@ function complete(method: string, path: string, operation: ApiOperation): ApiOpe
   const guarded = operation["x-permission"] !== "public";
   const asJson = operation.responses["200"]?.content?.["application/json"] !== undefined;
   const api = path.startsWith("/api/");
+  // Whoever is asked who they are may fail to say so, or ask too often.
+  const asked = api || guarded;
   const changed = conditional.test(`${method.toUpperCase()} ${path}`);
   const parameters = [
     ...operation.parameters,
@@ -131,7 +133,7 @@ function complete(method: string, path: string, operation: ApiOperation): ApiOpe
       304: { description: "What the asker has still holds." },
     }),
     400: refusal("The request cannot be understood, or a value is not acceptable: it names which."),
-    ...(api && { 401: refusal("Nobody proved who they are, or what was brought as proof does not hold.") }),
+    ...(asked && { 401: refusal("Nobody proved who they are, or what was brought as proof does not hold.") }),
     ...((guarded || method !== "get") && { 403: refusal("Not allowed to this identity.") }),
     ...((path.includes("{") || method !== "get") && {
       404: refusal("The thing that is named is not there."),
@@ -140,7 +142,7 @@ function complete(method: string, path: string, operation: ApiOperation): ApiOpe
     ...(changed && { 412: refusal("It was changed since it was read.") }),
     ...(operation.requestBody && { 413: refusal("The body is larger than its bound.") }),
     ...(operation["x-once"] && { 422: refusal("The Idempotency-Key came before, with another request.") }),
-    ...(api && { 429: later("More often than its bound.") }),
+    ...(asked && { 429: later("More often than its bound.") }),
     ...(operation.responses["503"]
       ? {}
       : { 503: later("Not now: the database is busy, or its disk is full.") }),
