@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { type HealthDetail, healthDetail } from "../http/health.ts";
 import { type Status, statusSchema } from "../http/status-routes.ts";
 import { AppError } from "../platform/errors.ts";
@@ -12,7 +13,8 @@ const configFlag = {
 } as const;
 
 const open = (config: string | undefined) => {
-  const path = config ?? daemonConfigPath();
+  // The process that is started has another working directory.
+  const path = resolve(config ?? daemonConfigPath());
   const settings = loadDaemonConfig(path);
   return { settings, appliance: createAppliance(path, settings), client: createClient(settings.adminSocket) };
 };

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import {
   type ClientConfig,
   clientConfigSchema,
@@ -11,7 +11,8 @@ import {
 import { AppError } from "../platform/errors.ts";
 import type { OutputFormat } from "./output.ts";
 
-export const daemonConfigPath = () => process.env.LABCTL_CONFIG ?? "/etc/labctl/config.yaml";
+const installedConfig = "/etc/labctl/config.yaml";
+export const daemonConfigPath = () => process.env.LABCTL_CONFIG ?? installedConfig;
 export const clientConfigPath = () => join(process.env.HOME ?? homedir(), ".labctl/config.yaml");
 
 /** The file's YAML as plain values; an absent file is an empty one. */
@@ -27,7 +28,13 @@ export function readYaml(path: string): unknown {
   }
 }
 
+/** The daemon's settings; the installed file alone may be absent, one that is named has to be there. */
 export function loadDaemonConfig(path: string = daemonConfigPath()): DaemonConfig {
+  if (path !== installedConfig && !existsSync(path)) {
+    throw new AppError("config", `there is no ${resolve(path)}`, {
+      hint: "name the file that holds the settings, with --config or LABCTL_CONFIG",
+    });
+  }
   return parseConfig(daemonConfigSchema, readYaml(path), path, process.env);
 }
 
