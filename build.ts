@@ -26,7 +26,8 @@ const has = (name: string) => process.argv.includes(`--${name}`);
 const wanted = flag("target") ?? "bun-linux-x64";
 
 const chosen = platforms.filter(
-  ({ target, arch }) => has("all") || (has("package") ? arch : target === wanted),
+  ({ target, arch }) =>
+    has("all") || (has("package") ? arch && (flag("arch") ?? arch) === arch : target === wanted),
 );
 for (const { target, outfile } of chosen) await compile(target, flag("outfile") ?? outfile);
 if (has("package")) {
