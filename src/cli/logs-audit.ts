@@ -21,6 +21,7 @@ export async function showAuditLog(
   const events = followStream(
     (options) => client.v1.audit.follow.$get({ query: { after } }, options),
     untilInterrupted(),
+    true,
   );
   for await (const { data } of events) show(auditRecord.parse(data), format);
 }

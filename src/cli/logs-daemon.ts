@@ -28,6 +28,7 @@ export async function showDaemonLog(
   const events = followStream(
     (options) => client.v1.log.follow.$get({ query: { after } }, options),
     untilInterrupted(),
+    true,
   );
   for await (const { data } of events) show(logRecord.parse(data), format);
 }

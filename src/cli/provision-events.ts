@@ -35,9 +35,11 @@ type StreamOptions = { headers: Record<string, string> } & ReturnType<typeof ope
 export async function* followStream(
   open: (options: StreamOptions) => Streamed,
   signal: AbortSignal,
+  /** Whether it has answered before: then a first connection that fails is one that broke. */
+  answered = false,
 ): AsyncGenerator<StreamEvent> {
   let last: string | undefined;
-  let connected = false;
+  let connected = answered;
   let told = false;
   while (!signal.aborted) {
     try {
