@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { machineFact } from "../machines/service.ts";
+import { createMessageReader } from "./message.ts";
 
 /**
  * What labd and a bastion elsewhere say to each other over their WebSocket, one JSON object a message. The bastion
@@ -70,34 +71,5 @@ export const uplinkMessage = z.discriminatedUnion("kind", [
 ]);
 export type UplinkMessage = z.output<typeof uplinkMessage>;
 
-const kinds = (options: readonly { shape: { kind: z.ZodLiteral<string> } }[]) =>
-  new Set(options.map((option) => option.shape.kind.value));
-const bastionKinds = kinds(bastionMessage.options);
-const uplinkKinds = kinds(uplinkMessage.options);
-
-export type ReadMessage<Message> =
-  | { kind: "message"; message: Message }
-  | { kind: "unknown" }
-  | { kind: "invalid"; reason: string };
-
-export const readBastionMessage = (text: string) => read(text, bastionMessage, bastionKinds);
-export const readUplinkMessage = (text: string) => read(text, uplinkMessage, uplinkKinds);
-
-function read<Message>(
-  text: string,
-  schema: z.ZodType<Message>,
-  known: ReadonlySet<string>,
-): ReadMessage<Message> {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return { kind: "invalid", reason: "it is not JSON" };
-  }
-  const result = schema.safeParse(value);
-  if (result.success) return { kind: "message", message: result.data };
-  const kind: unknown = typeof value === "object" && value !== null ? Reflect.get(value, "kind") : undefined;
-  if (typeof kind === "string" && !known.has(kind)) return { kind: "unknown" };
-  const issue = result.error.issues[0];
-  return { kind: "invalid", reason: `${String(kind)}: ${issue?.path.join(".")} ${issue?.message}` };
-}
+export const readBastionMessage = createMessageReader(bastionMessage);
+export const readUplinkMessage = createMessageReader(uplinkMessage);

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { createMessageReader } from "./message.ts";
 
 /**
  * What labd and an agent say to each other over their WebSocket, one JSON object a message.
@@ -240,34 +241,5 @@ export const labdMessageSchema = z.discriminatedUnion("kind", [
 ]);
 export type LabdMessage = z.output<typeof labdMessageSchema>;
 
-export type Read<Message> =
-  | { kind: "message"; message: Message }
-  | { kind: "unknown" }
-  | { kind: "invalid"; reason: string };
-
-export const readAgentMessage = (text: string): Read<AgentMessage> =>
-  readMessage(text, agentMessageSchema, kindsOf(agentMessageSchema.options));
-export const readLabdMessage = (text: string): Read<LabdMessage> =>
-  readMessage(text, labdMessageSchema, kindsOf(labdMessageSchema.options));
-
-function readMessage<Message>(
-  text: string,
-  schema: z.ZodType<Message>,
-  kinds: ReadonlySet<string>,
-): Read<Message> {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return { kind: "invalid", reason: "it is not JSON" };
-  }
-  const result = schema.safeParse(value);
-  if (result.success) return { kind: "message", message: result.data };
-  const kind: unknown = typeof value === "object" && value !== null ? Reflect.get(value, "kind") : undefined;
-  if (typeof kind === "string" && !kinds.has(kind)) return { kind: "unknown" };
-  const issue = result.error.issues[0];
-  return { kind: "invalid", reason: `${String(kind)}: ${issue?.path.join(".")} ${issue?.message}` };
-}
-
-const kindsOf = (options: readonly { shape: { kind: z.ZodLiteral<string> } }[]) =>
-  new Set(options.map((option) => option.shape.kind.value));
+export const readAgentMessage = createMessageReader(agentMessageSchema);
+export const readLabdMessage = createMessageReader(labdMessageSchema);
