@@ -44,7 +44,7 @@ export const root: Group = defineGroup({
     },
     agent: { summary: "the daemon on each host", load: async () => (await import("./agent.ts")).agent },
     get: {
-      summary: "list machines, servers, agents, images, tokens, users, groups, roles",
+      summary: "list machines, servers, agents, bastions, images, tokens, users, groups, roles",
       load: async () => (await import("./get.ts")).get,
     },
     describe: {
@@ -60,7 +60,10 @@ export const root: Group = defineGroup({
       summary: "one of the few things an agent does as root on a host",
       load: async () => (await import("./operate.ts")).operate,
     },
-    logs: { summary: "log lines of a host", load: async () => (await import("./logs.ts")).logs },
+    logs: {
+      summary: "log lines of a host, a machine, the bastion, the audit",
+      load: async () => (await import("./logs.ts")).logs,
+    },
     token: {
       summary: "tokens that enrol hosts, log users in, or let programs call",
       load: async () => (await import("./token.ts")).token,

@@ -4,7 +4,9 @@ import { createManualClock } from "../platform/clock.ts";
 import { AppError, toAppError } from "../platform/errors.ts";
 import { silentLogger } from "../platform/logger.ts";
 import { type AppEnv, createApp } from "./app.ts";
-import { createRateLimits, defaultRateLimits } from "./rate-limits.ts";
+import { createRateLimits } from "./rate-limits.ts";
+
+const rates = { general: 100, enrol: 10, tokens: 20, failed: 10, uploads: 6000 };
 
 function refusal(run: () => void): AppError | undefined {
   try {
@@ -17,7 +19,7 @@ function refusal(run: () => void): AppError | undefined {
 
 test("each identity has its own bound for each kind, and it fills again evenly", () => {
   const clock = createManualClock();
-  const limits = createRateLimits(defaultRateLimits, clock);
+  const limits = createRateLimits(rates, clock);
   for (let index = 0; index < 10; index++) limits.take("enrol", "10.0.0.1");
   const refused = refusal(() => limits.take("enrol", "10.0.0.1"));
   expect([refused?.code, refused?.retryAfter]).toEqual(["too-many", 6]);
@@ -30,7 +32,7 @@ test("each identity has its own bound for each kind, and it fills again evenly",
 
 test("a refused request takes nothing: who keeps asking is let in as soon as who waits", () => {
   const clock = createManualClock();
-  const limits = createRateLimits({ ...defaultRateLimits, general: 1 }, clock);
+  const limits = createRateLimits({ ...rates, general: 1 }, clock);
   limits.take("general", "user/alice");
   for (let second = 1; second < 60; second++) {
     clock.advance(1000);
@@ -42,7 +44,7 @@ test("a refused request takes nothing: who keeps asking is let in as soon as who
 
 test("refusals are counted, and say when to come back", async () => {
   const refused: string[] = [];
-  const limits = createRateLimits({ ...defaultRateLimits, general: 2 }, createManualClock(), (kind) =>
+  const limits = createRateLimits({ ...rates, general: 2 }, createManualClock(), (kind) =>
     refused.push(kind),
   );
   const routes = new Hono<AppEnv>().get("/", (context) => {
@@ -59,7 +61,7 @@ test("refusals are counted, and say when to come back", async () => {
 });
 
 test("more identities than are remembered push out the one longest unseen", () => {
-  const limits = createRateLimits({ ...defaultRateLimits, general: 1 }, createManualClock());
+  const limits = createRateLimits({ ...rates, general: 1 }, createManualClock());
   limits.take("general", "first");
   for (let index = 0; index < 9_999; index++) limits.take("general", String(index));
   expect(refusal(() => limits.take("general", "first"))).toBeInstanceOf(AppError);

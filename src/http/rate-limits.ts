@@ -12,14 +12,6 @@ export interface RateLimitSettings {
   uploads: number;
 }
 
-export const defaultRateLimits: RateLimitSettings = {
-  general: 100,
-  enrol: 10,
-  tokens: 20,
-  failed: 10,
-  uploads: 6000,
-};
-
 export interface RateLimits {
   /** @throws `too-many`. */
   take(kind: keyof RateLimitSettings, who: string): void;

@@ -12,4 +12,5 @@ test("a slip of the finger is recognised", () => {
 test("an unlike word gets no suggestion", () => {
   expect(nearest("xyzzy", commands)).toBeUndefined();
   expect(nearest("q", [])).toBeUndefined();
+  expect(nearest("health", ["auth"])).toBeUndefined();
 });

@@ -5,10 +5,10 @@ import { decideAccess, seededRoles } from "../../src/access/permissions.ts";
 import { createBootRoutes } from "../../src/boot/lab-routes.ts";
 import { createApp, type Routes } from "../../src/http/app.ts";
 import { createAliveRoute, createMetricsRoutes } from "../../src/http/operations-routes.ts";
-import { type RouteAccess, readRouteAccess, renderRouteAccess } from "../../src/http/permission-table.ts";
 import { createMachineLabRoutes } from "../../src/machines/lab-routes.ts";
 import { silentLogger } from "../../src/platform/logger.ts";
 import { buildExecutable } from "../lab/artifacts.ts";
+import { type RouteAccess, readRouteAccess, renderRouteAccess } from "./permission-table.ts";
 import { createStack, type Stack } from "./stack.ts";
 
 /** Who may call each route: the least of the seeded roles, or anybody. A route that is not here fails the test. */

@@ -2,8 +2,9 @@ import { createAuditLog } from "../../access/audit-log.ts";
 import { identifyLocal } from "../../access/service.ts";
 import { createControlPlane, type Rooms } from "../control-plane.ts";
 import { createGate, type Gate } from "../gate.ts";
-import { createRateLimits, defaultRateLimits } from "../rate-limits.ts";
+import { createRateLimits } from "../rate-limits.ts";
 import type { Clock } from "../../platform/clock.ts";
+import { daemonConfigSchema } from "../../platform/config.ts";
 import type { Logger } from "../../platform/logger.ts";
 import type { Store } from "../../store/database.ts";
 
@@ -16,7 +17,7 @@ export function createLocalGate(store: Store, clock: Clock) {
     identify: identifyLocal,
     audit,
     clock,
-    limits: createRateLimits(defaultRateLimits, clock),
+    limits: createRateLimits(daemonConfigSchema.parse({}).labd.rateLimits, clock),
     newId: () => `request-${++requests}`,
   });
   return { audit, gate };

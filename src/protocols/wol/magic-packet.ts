@@ -10,11 +10,3 @@ export function encodeMagicPacket(mac: Mac): Uint8Array {
   for (let copy = 0; copy < 16; copy++) packet.set(address, 6 + copy * 6);
   return packet;
 }
-
-/** The card that is woken by it; `undefined`: it is no magic packet. */
-export function decodeMagicPacket(packet: Uint8Array): string | undefined {
-  if (packet.length < 102 || !packet.subarray(0, 6).every((byte) => byte === 0xff)) return undefined;
-  const address = packet.subarray(6, 12);
-  for (let at = 12; at < 102; at++) if (packet[at] !== address[at % 6]) return undefined;
-  return [...address].map((byte) => byte.toString(16).padStart(2, "0")).join(":");
-}
