@@ -1,6 +1,6 @@
 // Makes the executable and, with --package, the DEB and RPM of each architecture (nfpm has to be installed).
-// Usage: bun build.ts [--all | --target=bun-linux-arm64] [--outfile=…] [--package [--arch=amd64]]
 import { mkdir } from "node:fs/promises";
+import { parseArgs } from "node:util";
 import { $ } from "bun";
 
 const { version } = await Bun.file(new URL("package.json", import.meta.url)).json();
@@ -20,17 +20,21 @@ const platforms: Platform[] = [
   { target: "bun-linux-x64-baseline", outfile: "dist/labctl-linux-x64-baseline" },
   { target: "bun-linux-arm64", outfile: "dist/labctl-linux-arm64", arch: "arm64" },
 ];
-const flag = (name: string) =>
-  process.argv.find((word) => word.startsWith(`--${name}=`))?.slice(name.length + 3);
-const has = (name: string) => process.argv.includes(`--${name}`);
-const wanted = flag("target") ?? "bun-linux-x64";
+const usage =
+  "usage: bun build.ts [--all | --target=bun-linux-arm64] [--outfile=FILE] [--package [--arch=amd64|arm64]]";
+const flags = readFlags();
+if (flags.help) {
+  console.log(usage);
+  process.exit(0);
+}
 
 const chosen = platforms.filter(
   ({ target, arch }) =>
-    has("all") || (has("package") ? arch && (flag("arch") ?? arch) === arch : target === wanted),
+    flags.all || (flags.package ? arch && (flags.arch ?? arch) === arch : target === flags.target),
 );
-for (const { target, outfile } of chosen) await compile(target, flag("outfile") ?? outfile);
-if (has("package")) {
+if (chosen.length === 0) refuse(`nothing is made for ${flags.package ? flags.arch : flags.target}`);
+for (const { target, outfile } of chosen) await compile(target, flags.outfile ?? outfile);
+if (flags.package) {
   await writeCompletions();
   await writeSudoers();
   for (const { outfile, arch } of chosen) if (arch) await makePackages("nfpm.yaml", arch, outfile);
@@ -39,8 +43,30 @@ if (has("package")) {
   else console.log("dist/ram is not there: labctl-ram was not packaged (npm run build:ram makes it)");
 }
 
+function readFlags() {
+  try {
+    return parseArgs({
+      options: {
+        all: { type: "boolean" },
+        arch: { type: "string" },
+        help: { type: "boolean" },
+        outfile: { type: "string" },
+        package: { type: "boolean" },
+        target: { type: "string", default: "bun-linux-x64" },
+      },
+    }).values;
+  } catch (error) {
+    return refuse(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function refuse(why: string): never {
+  console.error(`${why}\n${usage}`);
+  process.exit(2);
+}
+
 async function compile(target: string, outfile: string): Promise<void> {
-  const flags = [
+  const options = [
     ...["--compile", "--minify", "--bytecode", "--format=esm", "--splitting"],
     // What lies in the directory a user happens to stand in must not change what the executable does.
     ...["--no-compile-autoload-dotenv", "--no-compile-autoload-bunfig"],
@@ -48,7 +74,7 @@ async function compile(target: string, outfile: string): Promise<void> {
     ...["--define", `LABCTL_COMMIT=${JSON.stringify(commit)}`],
     ...["--define", `LABCTL_BUILD_DATE=${JSON.stringify(built.toISOString().slice(0, 10))}`],
   ];
-  await $`${process.execPath} build src/main.ts ${flags} --target=${target} --outfile=${outfile}`.quiet();
+  await $`${process.execPath} build src/main.ts ${options} --target=${target} --outfile=${outfile}`.quiet();
   console.log(`${outfile}: ${(Bun.file(outfile).size / 1e6).toFixed(1)} MB, ${target}, ${version} ${commit}`);
 }
 
