@@ -126,7 +126,7 @@ export async function createBootRecord(deps: BootRecordDeps): Promise<BootRecord
 
   /** Resolves once everything that waited when it was called is written. */
   async function flush(): Promise<void> {
-    while (waiting.size > 0) {
+    while (flushing !== undefined || waiting.size > 0) {
       flushing ??= writeAll().finally(() => {
         flushing = undefined;
       });

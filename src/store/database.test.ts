@@ -42,6 +42,19 @@ test("one that throws undoes itself alone among those that share its commit", as
   expect(all()).toEqual([1, 3]);
 });
 
+test("writes of requests that arrive in the same turn of the loop share a commit", async () => {
+  const commits: number[] = [];
+  const observed = openStore(join(directory, "shared.sqlite"), {
+    committed: (transactions) => commits.push(transactions),
+  });
+  // each callback has its own microtasks run before the next, as each request that is read has
+  const arrive = () =>
+    new Promise<void>((resolve) => setImmediate(() => resolve(observed.transaction(() => {}))));
+  await Promise.all([arrive(), arrive(), arrive()]);
+  await observed.close();
+  expect(commits).toEqual([3]);
+});
+
 test("a write that follows another at once, however many turns later, is never left waiting", async () => {
   for (let turns = 0; turns < 12; turns++) {
     await insert(turns * 2);

@@ -79,9 +79,9 @@ export function openStore(path: string, observer: StoreObserver = {}): Store {
   }
 
   async function commitAll(): Promise<void> {
-    // One turn of the loop, so that requests decoded together are written together.
-    await Promise.resolve();
     while (waiting.length > 0) {
+      // One turn of the loop: all requests that have arrived by now are read, and are written together.
+      await new Promise((resolve) => setImmediate(resolve));
       const shared = waiting.slice(0, maxShared);
       waiting = waiting.slice(maxShared);
       await commit(shared);
@@ -90,16 +90,19 @@ export function openStore(path: string, observer: StoreObserver = {}): Store {
     committing = undefined;
   }
 
+  const savepoint = writer.prepare("SAVEPOINT job");
+  const release = writer.prepare("RELEASE job");
+
   async function commit(shared: Waiting[]): Promise<void> {
     const done: (() => void)[] = [];
     const begun = performance.now();
     try {
       writer.exec("BEGIN IMMEDIATE");
       for (const job of shared) {
-        writer.exec("SAVEPOINT job");
+        savepoint.run();
         try {
           const value = await job.run(tx);
-          writer.exec("RELEASE job");
+          release.run();
           done.push(() => job.resolve(value));
         } catch (error) {
           // A full disk ends the whole transaction: then there is no savepoint left to return to.
