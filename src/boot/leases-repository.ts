@@ -19,12 +19,6 @@ export interface LeasesRepository {
 }
 
 export function createLeasesRepository(store: Store): LeasesRepository {
-  let prepared: { queries: Queries; statements: ReturnType<typeof prepare> } | undefined;
-  const statementsOf = (queries: Queries) => {
-    if (prepared?.queries !== queries) prepared = { queries, statements: prepare(queries) };
-    return prepared.statements;
-  };
-
   return {
     async load() {
       const rows = await store.read.select().from(dhcpLeases);
@@ -38,7 +32,7 @@ export function createLeasesRepository(store: Store): LeasesRepository {
     },
     async save(changes) {
       await store.transaction((tx) => {
-        const { forget, upsert } = statementsOf(tx);
+        const { forget, upsert } = tx.prepared(statements);
         for (const { lease, network } of changes) {
           if (lease.state === "offered") continue;
           const address = formatIpv4(lease.address);
@@ -57,8 +51,7 @@ export function createLeasesRepository(store: Store): LeasesRepository {
   };
 }
 
-/** Built once for a connection: drizzle takes longer to write the SQL than SQLite to run it. */
-function prepare(queries: Queries) {
+function statements(queries: Queries) {
   const { placeholder } = sql;
   return {
     forget: queries

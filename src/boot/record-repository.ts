@@ -35,11 +35,6 @@ export interface RecordRepository {
 }
 
 export function createRecordRepository(store: Store): RecordRepository {
-  let prepared: { queries: Queries; statements: ReturnType<typeof prepare> } | undefined;
-  const statementsOf = (queries: Queries) => {
-    if (prepared?.queries !== queries) prepared = { queries, statements: prepare(queries) };
-    return prepared.statements;
-  };
   const headOf = (row: typeof boots.$inferSelect): BootHead[] => {
     const mac = readMac(row.mac);
     return mac === undefined ? [] : [{ ...row, mac, phase: phaseFrom(row.phase) }];
@@ -62,7 +57,7 @@ export function createRecordRepository(store: Store): RecordRepository {
     },
     async save(heads, entries) {
       await store.transaction((tx) => {
-        const { putBoot, putFact } = statementsOf(tx);
+        const { putBoot, putFact } = tx.prepared(statements);
         for (const head of heads) putBoot.run({ ...head });
         for (const { bootId, seq, lastAt, times, fact } of entries)
           putFact.run({ bootId, seq, lastAt, times, fact: JSON.stringify(fact) });
@@ -70,7 +65,7 @@ export function createRecordRepository(store: Store): RecordRepository {
     },
     async prune(macs, perMachine, inAll) {
       await store.transaction((tx) => {
-        const { keepNewest } = statementsOf(tx);
+        const { keepNewest } = tx.prepared(statements);
         for (const mac of macs) keepNewest.run({ mac, perMachine });
         const [{ total } = { total: 0 }] = tx.select({ total: sql<number>`count(*)` }).from(boots).all();
         if (total <= inAll) return;
@@ -115,8 +110,7 @@ function phaseFrom(value: number): Phase {
   return value === 1 || value === 2 || value === 3 || value === 4 ? value : 0;
 }
 
-/** Built once for a connection: drizzle takes longer to write the SQL than SQLite to run it. */
-function prepare(queries: Queries) {
+function statements(queries: Queries) {
   const { placeholder } = sql;
   const newest = queries
     .select({ id: boots.id })

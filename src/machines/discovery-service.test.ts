@@ -23,7 +23,7 @@ function room(maxMachines: number) {
     logger: silentLogger,
     registry,
     bus: { publish: () => {} },
-    journal: () => {},
+    journal: undefined,
     maxMachines,
   });
   const discover = async (last: string, changes: Record<string, unknown> = {}) => {

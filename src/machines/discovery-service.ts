@@ -54,7 +54,7 @@ export function createDiscovery({
   logger: Logger;
   registry: Registry;
   bus: MachineBus;
-  journal: Journal;
+  journal: Journal | undefined;
   /** Beyond it, the machine that was only discovered and is longest unseen makes room. */
   maxMachines?: number;
 }): Discovery {
@@ -100,7 +100,7 @@ export function createDiscovery({
         });
       }
       deleteMachine(tx, evicted);
-      journal(tx, { kind: "forgotten", mac: evicted });
+      journal?.(tx, { kind: "forgotten", mac: evicted });
     }
     insertMachine(tx, own, JSON.stringify(inventory));
     appendHistory(tx, mac, now, ["discovered"]);
@@ -123,7 +123,7 @@ export function createDiscovery({
         // What memory says may be older than what this transaction sees.
         const known = findMachine(tx, recognised?.mac ?? inventory.mac);
         const found = known ? update(tx, known, inventory, now) : insert(tx, inventory, now);
-        journal(tx, { kind: "machine", mac: found.machine.mac, record: recordOf(tx, found.machine) });
+        journal?.(tx, { kind: "machine", mac: found.machine.mac, record: recordOf(tx, found.machine) });
         return found;
       });
       const { machine, first, changes, evicted } = result;

@@ -116,5 +116,5 @@ export const machineFact = z.discriminatedUnion("kind", [
 ]);
 export type MachineFact = z.output<typeof machineFact>;
 
-/** Notes a fact within the transaction that makes it true; where nobody wants to know, it does nothing. */
+/** Notes a fact within the transaction that makes it true; there is none where nobody wants to know. */
 export type Journal = (tx: Queries, fact: MachineFact) => void;

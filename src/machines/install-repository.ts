@@ -1,4 +1,4 @@
-import { and, desc, eq, isNotNull, isNull } from "drizzle-orm";
+import { and, desc, eq, isNotNull, isNull, notInArray, sql } from "drizzle-orm";
 import { type Mac, parseMac } from "../platform/mac.ts";
 import type { Queries } from "../store/database.ts";
 import { installs, installTokens, machines } from "../store/schema/machines.ts";
@@ -67,7 +67,7 @@ const installColumns = {
 };
 
 export function findInstall(read: Queries, id: string): InstallRecord | undefined {
-  const row = read.select(installColumns).from(installs).where(eq(installs.id, id)).get();
+  const row = read.prepared(statements).install.get({ id });
   return row && toInstall(row);
 }
 
@@ -102,7 +102,7 @@ function toInstall(
 }
 
 export function startInstall(tx: Queries, id: string, at: number): void {
-  tx.update(installs).set({ startedAt: at }).where(eq(installs.id, id)).run();
+  tx.prepared(statements).start.run({ id, at });
 }
 
 export function resumeInstall(tx: Queries, id: string): void {
@@ -119,15 +119,13 @@ export function endInstall(
     durations: PastInstall | undefined;
   },
 ): void {
-  tx.update(installs)
-    .set({
-      endedAt: end.at,
-      outcome: end.outcome,
-      reason: end.reason ?? null,
-      durations: end.durations === undefined ? null : JSON.stringify(end.durations),
-    })
-    .where(eq(installs.id, id))
-    .run();
+  tx.prepared(statements).end.run({
+    id,
+    at: end.at,
+    outcome: end.outcome,
+    reason: end.reason ?? null,
+    durations: end.durations === undefined ? null : JSON.stringify(end.durations),
+  });
 }
 
 /** The stage durations of the last `limit` installs of `os` that ended well, newest first. */
@@ -147,23 +145,13 @@ export function pastInstalls(read: Queries, os: string, limit: number): PastInst
 
 /** Stores a fresh token; of those nobody claimed, only the newest few stay valid. */
 export function insertToken(tx: Queries, token: Omit<TokenRecord, "claimedAt" | "served">): void {
-  const { installId, ...values } = token;
-  tx.insert(installTokens)
-    .values({ ...values, install: installId })
-    .run();
-  const superfluous = tx
-    .select({ hash: installTokens.hash })
-    .from(installTokens)
-    .where(and(eq(installTokens.install, installId), isNull(installTokens.claimedAt)))
-    .orderBy(desc(installTokens.issuedAt))
-    .limit(100)
-    .offset(maxUnclaimedTokens)
-    .all();
-  for (const { hash } of superfluous) tx.delete(installTokens).where(eq(installTokens.hash, hash)).run();
+  const { putToken, dropOldTokens } = tx.prepared(statements);
+  putToken.run({ ...token });
+  dropOldTokens.run({ installId: token.installId });
 }
 
 export function findToken(read: Queries, hash: string): TokenRecord | undefined {
-  const row = read.select().from(installTokens).where(eq(installTokens.hash, hash)).get();
+  const row = read.prepared(statements).token.get({ hash });
   return row && toToken(row);
 }
 
@@ -180,19 +168,76 @@ export function claimedTokens(read: Queries): { hash: string; installId: string;
 
 /** Marks `file` as fetched with this token; the other tokens of its install end with the first. */
 export function saveServed(tx: Queries, token: TokenRecord, file: string, at: number): void {
-  tx.update(installTokens)
-    .set({ claimedAt: token.claimedAt ?? at, served: JSON.stringify([...token.served, file]) })
-    .where(eq(installTokens.hash, token.hash))
-    .run();
-  if (token.claimedAt === undefined) {
-    tx.delete(installTokens)
-      .where(and(eq(installTokens.install, token.installId), isNull(installTokens.claimedAt)))
-      .run();
-  }
+  const { claim, dropUnclaimed } = tx.prepared(statements);
+  const served = JSON.stringify([...token.served, file]);
+  claim.run({ hash: token.hash, at: token.claimedAt ?? at, served });
+  if (token.claimedAt === undefined) dropUnclaimed.run({ installId: token.installId });
 }
 
 export function deleteTokens(tx: Queries, installId: string): void {
   tx.delete(installTokens).where(eq(installTokens.install, installId)).run();
+}
+
+/** Of what each boot and each install asks. */
+function statements(queries: Queries) {
+  const { placeholder } = sql;
+  const given = (name: string) => sql`${placeholder(name)}`;
+  const unclaimed = and(eq(installTokens.install, placeholder("installId")), isNull(installTokens.claimedAt));
+  const newest = queries
+    .select({ hash: installTokens.hash })
+    .from(installTokens)
+    .where(unclaimed)
+    .orderBy(desc(installTokens.issuedAt))
+    .limit(maxUnclaimedTokens);
+  return {
+    install: queries
+      .select(installColumns)
+      .from(installs)
+      .where(eq(installs.id, placeholder("id")))
+      .prepare(),
+    start: queries
+      .update(installs)
+      .set({ startedAt: given("at") })
+      .where(eq(installs.id, placeholder("id")))
+      .prepare(),
+    end: queries
+      .update(installs)
+      .set({
+        endedAt: given("at"),
+        outcome: given("outcome"),
+        reason: given("reason"),
+        durations: given("durations"),
+      })
+      .where(eq(installs.id, placeholder("id")))
+      .prepare(),
+    putToken: queries
+      .insert(installTokens)
+      .values({
+        hash: placeholder("hash"),
+        install: placeholder("installId"),
+        mac: placeholder("mac"),
+        firmware: placeholder("firmware"),
+        arch: placeholder("arch"),
+        baseUrl: placeholder("baseUrl"),
+        issuedAt: placeholder("issuedAt"),
+      })
+      .prepare(),
+    dropOldTokens: queries
+      .delete(installTokens)
+      .where(and(unclaimed, notInArray(installTokens.hash, newest)))
+      .prepare(),
+    token: queries
+      .select()
+      .from(installTokens)
+      .where(eq(installTokens.hash, placeholder("hash")))
+      .prepare(),
+    claim: queries
+      .update(installTokens)
+      .set({ claimedAt: given("at"), served: given("served") })
+      .where(eq(installTokens.hash, placeholder("hash")))
+      .prepare(),
+    dropUnclaimed: queries.delete(installTokens).where(unclaimed).prepare(),
+  };
 }
 
 function toToken(row: typeof installTokens.$inferSelect): TokenRecord {

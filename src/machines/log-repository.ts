@@ -30,6 +30,8 @@ export interface TailState {
   event: number;
   machineTotal: number;
   installTotal: number;
+  /** Stages the install has reported. */
+  reports: number;
   sequence: Sequence;
 }
 
@@ -42,7 +44,6 @@ export interface LogRepository {
   saveGaps(tx: Queries, installId: string, sequence: Sequence): void;
   hasReport(tx: Queries, installId: string, seq: number): boolean;
   insertReport(tx: Queries, report: NumberedReport): void;
-  countReports(tx: Queries, installId: string): number;
   /** Batches after `event`, oldest first. */
   batchesAfter(read: Queries, mac: Mac, event: number, limit: number): LogBatch[];
   reportsOf(read: Queries, installId: string): NumberedReport[];
@@ -50,76 +51,9 @@ export interface LogRepository {
 }
 
 export function createLogRepository(): LogRepository {
-  const prepare = memoPerConnection((tx) => ({
-    insert: tx
-      .insert(installLogs)
-      .values({
-        machine: sql.placeholder("machine"),
-        event: sql.placeholder("event"),
-        install: sql.placeholder("install"),
-        count: sql.placeholder("count"),
-        machineTotal: sql.placeholder("machineTotal"),
-        installTotal: sql.placeholder("installTotal"),
-        highest: sql.placeholder("highest"),
-        at: sql.placeholder("at"),
-        lines: sql.placeholder("lines"),
-      })
-      .prepare(),
-    trim: tx
-      .delete(installLogs)
-      .where(
-        and(
-          eq(installLogs.machine, sql.placeholder("machine")),
-          lte(installLogs.machineTotal, sql.placeholder("last")),
-        ),
-      )
-      .prepare(),
-    after: tx
-      .select()
-      .from(installLogs)
-      .where(
-        and(
-          eq(installLogs.machine, sql.placeholder("machine")),
-          // A batch may have begun before `event` and reach past it; the first condition is for the index.
-          gt(installLogs.event, sql`${sql.placeholder("event")} - ${maxBatchLines}`),
-          gt(sql`${installLogs.event} + ${installLogs.count} - 1`, sql.placeholder("event")),
-        ),
-      )
-      .orderBy(asc(installLogs.event))
-      .limit(sql.placeholder("limit"))
-      .prepare(),
-    insertReport: tx
-      .insert(installStages)
-      .values({
-        install: sql.placeholder("install"),
-        seq: sql.placeholder("seq"),
-        event: sql.placeholder("event"),
-        stage: sql.placeholder("stage"),
-        outcome: sql.placeholder("outcome"),
-        message: sql.placeholder("message"),
-        at: sql.placeholder("at"),
-      })
-      .prepare(),
-    reports: tx
-      .select()
-      .from(installStages)
-      .where(eq(installStages.install, sql.placeholder("install")))
-      .orderBy(asc(installStages.event))
-      .prepare(),
-    report: tx
-      .select({ seq: installStages.seq })
-      .from(installStages)
-      .where(
-        and(
-          eq(installStages.install, sql.placeholder("install")),
-          eq(installStages.seq, sql.placeholder("seq")),
-        ),
-      )
-      .prepare(),
-  }));
-
   function reportsOf(read: Queries, installId: string): NumberedReport[] {
-    return prepare(read)
+    return read
+      .prepared(statements)
       .reports.all({ install: installId })
       .map(({ install, message, outcome, ...rest }) => ({
         ...rest,
@@ -131,18 +65,14 @@ export function createLogRepository(): LogRepository {
   }
 
   function readGaps(read: Queries, installId: string): Pick<Sequence, "gaps" | "lost"> {
-    const row = read
-      .select({ gaps: installs.gaps, lost: installs.lost })
-      .from(installs)
-      .where(eq(installs.id, installId))
-      .get();
+    const row = read.prepared(statements).gaps.get({ install: installId });
     // checked: written by saveGaps
     return { gaps: JSON.parse(row?.gaps ?? "[]") as [number, number][], lost: row?.lost ?? 0 };
   }
 
   return {
     insertBatch(tx, mac, { installId, lines, ...batch }) {
-      prepare(tx).insert.run({
+      tx.prepared(statements).insert.run({
         ...batch,
         machine: mac,
         install: installId,
@@ -151,44 +81,22 @@ export function createLogRepository(): LogRepository {
       });
     },
     trim(tx, mac, machineTotal) {
-      prepare(tx).trim.run({ machine: mac, last: machineTotal - ringLines });
+      tx.prepared(statements).trim.run({ machine: mac, last: machineTotal - ringLines });
     },
     loadTail(tx, mac, installId) {
-      const last = tx
-        .select({
-          event: installLogs.event,
-          count: installLogs.count,
-          machineTotal: installLogs.machineTotal,
-        })
-        .from(installLogs)
-        .where(eq(installLogs.machine, mac))
-        .orderBy(desc(installLogs.event))
-        .limit(1)
-        .get();
-      const own = tx
-        .select({ total: max(installLogs.installTotal), highest: max(installLogs.highest) })
-        .from(installLogs)
-        .where(and(eq(installLogs.machine, mac), eq(installLogs.install, installId)))
-        .get();
-      const reported = tx
-        .select({ event: max(installStages.event), seq: max(installStages.seq) })
-        .from(installStages)
-        .innerJoin(installs, eq(installs.id, installStages.install))
-        .where(eq(installs.machine, mac))
-        .get();
-      const ownReports = tx
-        .select({ seq: max(installStages.seq) })
-        .from(installStages)
-        .where(eq(installStages.install, installId))
-        .get();
+      const { last, lastOwn, lastReported, reported } = tx.prepared(statements);
+      const batch = last.get({ machine: mac });
+      const own = lastOwn.get({ machine: mac, install: installId });
       return {
-        event: Math.max(last ? last.event + last.count - 1 : 0, reported?.event ?? 0),
-        machineTotal: last?.machineTotal ?? 0,
+        event: Math.max(
+          batch ? batch.event + batch.count - 1 : 0,
+          lastReported.get({ machine: mac })?.event ?? 0,
+        ),
+        machineTotal: batch?.machineTotal ?? 0,
         installTotal: own?.total ?? 0,
-        sequence: {
-          highest: Math.max(own?.highest ?? -1, ownReports?.seq ?? -1),
-          ...readGaps(tx, installId),
-        },
+        reports: reported.get({ install: installId })?.reports ?? 0,
+        // stages are numbered apart
+        sequence: { highest: own?.highest ?? -1, ...readGaps(tx, installId) },
       };
     },
     saveGaps(tx, installId, { gaps, lost }) {
@@ -197,14 +105,14 @@ export function createLogRepository(): LogRepository {
         .where(eq(installs.id, installId))
         .run();
     },
-    hasReport: (tx, installId, seq) => prepare(tx).report.get({ install: installId, seq }) !== undefined,
+    hasReport: (tx, installId, seq) =>
+      tx.prepared(statements).report.get({ install: installId, seq }) !== undefined,
     insertReport(tx, { installId, message, ...report }) {
-      prepare(tx).insertReport.run({ ...report, install: installId, message: message ?? null });
+      tx.prepared(statements).insertReport.run({ ...report, install: installId, message: message ?? null });
     },
-    countReports: (tx, installId) =>
-      tx.select({ n: count() }).from(installStages).where(eq(installStages.install, installId)).get()?.n ?? 0,
     batchesAfter: (read, mac, event, limit) =>
-      prepare(read)
+      read
+        .prepared(statements)
         .after.all({ machine: mac, event, limit })
         .map(({ machine: _, install, count: __, lines, ...rest }) => ({
           ...rest,
@@ -217,13 +125,106 @@ export function createLogRepository(): LogRepository {
   };
 }
 
-function memoPerConnection<T>(make: (tx: Queries) => T): (tx: Queries) => T {
-  const made = new WeakMap<Queries, T>();
-  return (tx) => {
-    const known = made.get(tx);
-    if (known !== undefined) return known;
-    const fresh = make(tx);
-    made.set(tx, fresh);
-    return fresh;
+function statements(queries: Queries) {
+  const { placeholder } = sql;
+  return {
+    insert: queries
+      .insert(installLogs)
+      .values({
+        machine: placeholder("machine"),
+        event: placeholder("event"),
+        install: placeholder("install"),
+        count: placeholder("count"),
+        machineTotal: placeholder("machineTotal"),
+        installTotal: placeholder("installTotal"),
+        highest: placeholder("highest"),
+        at: placeholder("at"),
+        lines: placeholder("lines"),
+      })
+      .prepare(),
+    trim: queries
+      .delete(installLogs)
+      .where(
+        and(
+          eq(installLogs.machine, placeholder("machine")),
+          lte(installLogs.machineTotal, placeholder("last")),
+        ),
+      )
+      .prepare(),
+    after: queries
+      .select()
+      .from(installLogs)
+      .where(
+        and(
+          eq(installLogs.machine, placeholder("machine")),
+          // A batch may have begun before `event` and reach past it; the first condition is for the index.
+          gt(installLogs.event, sql`${placeholder("event")} - ${maxBatchLines}`),
+          gt(sql`${installLogs.event} + ${installLogs.count} - 1`, placeholder("event")),
+        ),
+      )
+      .orderBy(asc(installLogs.event))
+      .limit(placeholder("limit"))
+      .prepare(),
+    last: queries
+      .select({
+        event: installLogs.event,
+        count: installLogs.count,
+        machineTotal: installLogs.machineTotal,
+      })
+      .from(installLogs)
+      .where(eq(installLogs.machine, placeholder("machine")))
+      .orderBy(desc(installLogs.event))
+      .limit(1)
+      .prepare(),
+    lastOwn: queries
+      .select({ total: installLogs.installTotal, highest: installLogs.highest })
+      .from(installLogs)
+      .where(
+        and(eq(installLogs.machine, placeholder("machine")), eq(installLogs.install, placeholder("install"))),
+      )
+      .orderBy(desc(installLogs.event))
+      .limit(1)
+      .prepare(),
+    lastReported: queries
+      .select({ event: max(installStages.event) })
+      .from(installStages)
+      .innerJoin(installs, eq(installs.id, installStages.install))
+      .where(eq(installs.machine, placeholder("machine")))
+      .prepare(),
+    reported: queries
+      .select({ reports: count() })
+      .from(installStages)
+      .where(eq(installStages.install, placeholder("install")))
+      .prepare(),
+    gaps: queries
+      .select({ gaps: installs.gaps, lost: installs.lost })
+      .from(installs)
+      .where(eq(installs.id, placeholder("install")))
+      .prepare(),
+    insertReport: queries
+      .insert(installStages)
+      .values({
+        install: placeholder("install"),
+        seq: placeholder("seq"),
+        event: placeholder("event"),
+        stage: placeholder("stage"),
+        outcome: placeholder("outcome"),
+        message: placeholder("message"),
+        at: placeholder("at"),
+      })
+      .prepare(),
+    reports: queries
+      .select()
+      .from(installStages)
+      .where(eq(installStages.install, placeholder("install")))
+      .orderBy(asc(installStages.event))
+      .prepare(),
+    report: queries
+      .select({ seq: installStages.seq })
+      .from(installStages)
+      .where(
+        and(eq(installStages.install, placeholder("install")), eq(installStages.seq, placeholder("seq"))),
+      )
+      .prepare(),
   };
 }

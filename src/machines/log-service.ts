@@ -78,7 +78,7 @@ export function createInstallLogs({
   tails: Tails;
   feed: Feed;
   bus: MachineBus;
-  journal: Journal;
+  journal: Journal | undefined;
 }): InstallLogs {
   const rate = createRateLimit(lineRate);
   const heard = new Map<Mac, number>();
@@ -119,7 +119,7 @@ export function createInstallLogs({
       at: now,
     };
     repository.insertBatch(tx, mac, batch);
-    journal(tx, { kind: "lines", mac, installId, event: batch.event, lines: fresh, at: now });
+    journal?.(tx, { kind: "lines", mac, installId, event: batch.event, lines: fresh, at: now });
     if (gapsChanged) repository.saveGaps(tx, installId, sequence);
     const trimmed = Math.floor(tail.machineTotal / trimEvery);
     if (batch.machineTotal > ringLines && Math.floor(batch.machineTotal / trimEvery) !== trimmed) {

@@ -79,7 +79,7 @@ export function createReports({
   repository: LogRepository;
   tails: Tails;
   feed: Feed;
-  journal: Journal;
+  journal: Journal | undefined;
 }): Reports {
   const startedAt = clock.now();
 
@@ -154,14 +154,15 @@ export function createReports({
     report: ProgressReport,
     at: number,
   ): NumberedReport {
+    const tail = tails.of(tx, mac, installId);
     const ends = report.outcome === "failed" || report.stage === finalStage;
-    if (!ends && repository.countReports(tx, installId) >= maxReports) {
+    if (!ends && tail.reports >= maxReports) {
       throw new AppError("too-many", `an install may report ${maxReports} stages; this one has`);
     }
-    const tail = tails.of(tx, mac, installId);
+    tail.reports++;
     const numbered = { ...report, at, installId, event: ++tail.event };
     repository.insertReport(tx, numbered);
-    journal(tx, { kind: "stage", mac, ...numbered });
+    journal?.(tx, { kind: "stage", mac, ...numbered });
     return numbered;
   }
 

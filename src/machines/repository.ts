@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, inArray, isNull, lt, notInArray } from "drizzle-orm";
+import { and, asc, desc, eq, inArray, isNull, lt, notInArray, sql } from "drizzle-orm";
 import { type Mac, parseMac } from "../platform/mac.ts";
 import type { Queries } from "../store/database.ts";
 import { installs, machineHistory, machineNics, machines } from "../store/schema/machines.ts";
@@ -50,23 +50,49 @@ const columns = {
   bootOptions: machines.bootOptions,
 };
 
+/** Of what each boot and each report asks. */
+function statements(queries: Queries) {
+  const { placeholder } = sql;
+  const given = (name: string) => sql`${placeholder(name)}`;
+  const its = eq(machines.mac, placeholder("mac"));
+  return {
+    machine: queries
+      .select({ ...columns })
+      .from(machines)
+      .leftJoin(installs, eq(installs.id, machines.install))
+      .where(its)
+      .prepare(),
+    nics: queries
+      .select({ mac: machineNics.mac })
+      .from(machineNics)
+      .where(eq(machineNics.machine, placeholder("mac")))
+      .prepare(),
+    inventory: queries.select({ inventory: machines.inventory }).from(machines).where(its).prepare(),
+    saveState: queries
+      .update(machines)
+      .set({
+        name: given("name"),
+        state: given("state"),
+        stateSince: given("stateSince"),
+        install: given("install"),
+        stage: given("stage"),
+        reason: given("reason"),
+        heardAt: given("heardAt"),
+        beforeQueued: given("beforeQueued"),
+      })
+      .where(its)
+      .prepare(),
+  };
+}
+
 /** The machine as the transaction sees it: what to decide on. */
 export function findMachine(tx: Queries, mac: Mac): Machine | undefined {
-  const row = tx
-    .select({ ...columns })
-    .from(machines)
-    .leftJoin(installs, eq(installs.id, machines.install))
-    .where(eq(machines.mac, mac))
-    .get();
+  const { machine, nics } = tx.prepared(statements);
+  const row = machine.get({ mac });
   if (row === undefined) return undefined;
-  const nics = tx
-    .select({ mac: machineNics.mac })
-    .from(machineNics)
-    .where(eq(machineNics.machine, mac))
-    .all();
   return toMachine(
     row,
-    nics.map((nic) => parseMac(nic.mac)),
+    nics.all({ mac }).map((nic) => parseMac(nic.mac)),
   );
 }
 
@@ -114,10 +140,7 @@ export function nicsOfOthers(tx: Queries, mac: Mac, nics: readonly Mac[]): Set<s
 }
 
 export function saveState(tx: Queries, mac: Mac, state: MachineState, name: string | undefined): void {
-  tx.update(machines)
-    .set({ ...stateColumns(state), name: name ?? null })
-    .where(eq(machines.mac, mac))
-    .run();
+  tx.prepared(statements).saveState.run({ mac, name: name ?? null, ...stateColumns(state) });
 }
 
 export function saveBootOptions(tx: Queries, mac: Mac, options: MachineBootOptions): void {
@@ -132,12 +155,7 @@ export function deleteMachine(tx: Queries, mac: Mac): void {
 }
 
 export function readInventory(read: Queries, mac: Mac): string | undefined {
-  const row = read
-    .select({ inventory: machines.inventory })
-    .from(machines)
-    .where(eq(machines.mac, mac))
-    .get();
-  return row?.inventory ?? undefined;
+  return read.prepared(statements).inventory.get({ mac })?.inventory ?? undefined;
 }
 
 /** The machine that was only ever discovered and not heard of for the longest time. */

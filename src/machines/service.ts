@@ -102,7 +102,7 @@ export interface Machines {
 const lookBack = 10;
 
 export function createMachines(deps: MachinesDeps): Machines {
-  const { store, clock, audit, logger, bus, settings, journal = () => {} } = deps;
+  const { store, clock, audit, logger, bus, settings, journal } = deps;
   const registry = createRegistry(loadMachines(store.read));
   const claims = createClaims(claimedTokens(store.read));
   const repository = createLogRepository();

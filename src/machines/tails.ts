@@ -9,7 +9,8 @@ export interface Tails {
   drop(mac: Mac): void;
 }
 
-const maxKept = 4096;
+/** As many as there are machines: one that has to be read again with each report of a rack is read all the time. */
+const maxKept = 20_000;
 
 export function createTails(logs: LogRepository): Tails {
   const kept = new Map<Mac, { installId: string; state: TailState }>();
@@ -18,7 +19,6 @@ export function createTails(logs: LogRepository): Tails {
       const known = kept.get(mac);
       if (known?.installId === installId) return known.state;
       const state = logs.loadTail(tx, mac, installId);
-      kept.delete(mac);
       kept.set(mac, { installId, state });
       if (kept.size > maxKept) {
         const oldest = kept.keys().next();

@@ -43,7 +43,7 @@ export function createTransitions({
   bus: MachineBus;
   feed: Feed;
   logs: LogRepository;
-  journal: Journal;
+  journal: Journal | undefined;
 }): Transitions {
   function store(tx: Queries, effect: Effect, now: number): void {
     switch (effect.kind) {
@@ -82,12 +82,12 @@ export function createTransitions({
       for (const effect of effects) store(tx, effect, now);
       if (state === undefined) {
         deleteMachine(tx, machine.mac);
-        journal(tx, { kind: "forgotten", mac: machine.mac });
+        journal?.(tx, { kind: "forgotten", mac: machine.mac });
         return { kind: "forgotten", machine, effects };
       }
       saveState(tx, machine.mac, state, machine.name);
       const moved = { ...machine, state };
-      journal(tx, { kind: "machine", mac: machine.mac, record: recordOf(tx, moved) });
+      journal?.(tx, { kind: "machine", mac: machine.mac, record: recordOf(tx, moved) });
       return { kind: "moved", machine: moved, effects };
     },
     settle(step) {

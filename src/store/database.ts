@@ -8,7 +8,10 @@ import { migrations } from "./migrations.ts";
 import { migrate } from "./migrator.ts";
 
 /** What queries are written against; a repository takes one as its first argument. */
-export type Queries = BunSQLiteDatabase<Record<string, never>>;
+export type Queries = BunSQLiteDatabase<Record<string, never>> & {
+  /** The statements `make` prepares, made once for this connection: building the SQL costs more than running it. */
+  prepared<Statements>(make: (queries: Queries) => Statements): Statements;
+};
 
 export interface Store {
   /** For reading: sees what was committed, never a transaction under way. */
@@ -57,8 +60,8 @@ export function openStore(path: string, observer: StoreObserver = {}): Store {
   // An in-memory database is private to its connection: there, reads share the writer's.
   const reader = path === ":memory:" ? writer : connect(path);
   if (reader !== writer) reader.exec("PRAGMA query_only = ON");
-  const tx: Queries = drizzle(writer);
-  const read: Queries = reader === writer ? tx : drizzle(reader);
+  const tx = queriesOn(writer);
+  const read = reader === writer ? tx : queriesOn(reader);
 
   let waiting: Waiting[] = [];
   let committing: Promise<void> | undefined;
@@ -159,6 +162,18 @@ export function openStore(path: string, observer: StoreObserver = {}): Store {
       writer.close();
     },
   };
+}
+
+function queriesOn(database: Database): Queries {
+  const made = new Map<unknown, unknown>();
+  const queries: Queries = Object.assign(drizzle(database), {
+    prepared<Statements>(make: (queries: Queries) => Statements): Statements {
+      if (!made.has(make)) made.set(make, make(queries));
+      // checked: what this very `make` returned
+      return made.get(make) as Statements;
+    },
+  });
+  return queries;
 }
 
 function connect(path: string): Database {

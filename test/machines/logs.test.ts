@@ -98,8 +98,9 @@ describe("log lines", () => {
     await room.log(token, lines(1, 2));
     await room.progress(token, 2, "hardware");
     await room.log(token, lines(3, 4));
+    for (const seq of [3, 4, 5, 6, 7]) await room.progress(token, seq, "disk-select");
     await room.restart();
-    await room.progress(token, 3, "disk-select");
+    await room.progress(token, 8, "disk-wipe");
     await room.log(token, lines(5, 6));
     const { gaps, log_lines } = await logs();
     expect(gaps).toEqual([]);
