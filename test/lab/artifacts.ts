@@ -4,18 +4,27 @@ import { executable, ramDirectory } from "./bastion.ts";
 import { top } from "./lab.ts";
 import { run } from "./process.ts";
 
-const ramImage = join(ramDirectory, "x86_64/initrd.img");
-
 /** Builds dist/labctl from the sources as they are. */
 export async function buildExecutable(): Promise<string> {
   await run([process.execPath, "build.ts"], { cwd: top });
   return (await run([executable, "--version"])).trim();
 }
 
+/** The executable for the other architecture; its path. */
+export async function buildArm64(): Promise<string> {
+  const outfile = join(top, "dist/labctl-linux-arm64");
+  await run([process.execPath, "build.ts", "--target=bun-linux-arm64", `--outfile=${outfile}`], { cwd: top });
+  return outfile;
+}
+
 /** Builds the RAM environment, unless the one in dist/ is newer than everything it is made of. */
-export async function buildRam(): Promise<void> {
-  if (!isStale(ramImage, ["kickstart/ram/*.sh", "src/images/ram*.ts"])) return;
-  await run(["npm", "run", "-s", "build:ram"], { cwd: top, timeoutMs: 20 * 60_000 });
+export async function buildRam(architecture: "x86_64" | "arm64" = "x86_64"): Promise<void> {
+  if (!isStale(join(ramDirectory, architecture, "initrd.img"), ["kickstart/ram/*.sh", "src/images/ram*.ts"]))
+    return;
+  await run(["npm", "run", "-s", "build:ram", "--", "--arch", architecture], {
+    cwd: top,
+    timeoutMs: 20 * 60_000,
+  });
 }
 
 /** A small Debian as a disk image, kept until what makes it changes. */

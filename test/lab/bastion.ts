@@ -28,6 +28,8 @@ export interface LabBastion {
 
 export interface BastionOptions {
   dhcp?: "full" | "proxy" | "off";
+  /** What runs the daemon in place of the built executable. */
+  program?: string[];
   /** Without the control plane: what it installs joins nothing. */
   alone?: boolean;
   /** Where images are kept; shared between labs it spares building them again. */
@@ -76,7 +78,7 @@ export async function startBastion(lab: Lab, options: BastionOptions = {}): Prom
     tryRun([executable, ...args], { env, timeoutMs, cwd: home });
   const role = options.alone === true ? "bastion" : "standalone";
   const boot = async () => {
-    const daemon = lab.start([executable, role, "run", "--config", configFile], {
+    const daemon = lab.start([...(options.program ?? [executable]), role, "run", "--config", configFile], {
       namespace: network.server,
       log,
       env: cleanEnvironment(),

@@ -106,7 +106,8 @@ function assemble(
         parts: {
           name: options.name,
           firmware: options.firmware,
-          accelerator,
+          // This host's hardware runs machines of its own architecture only.
+          accelerator: options.firmware === "uefi-arm64" ? "tcg" : accelerator,
           memoryMiB: options.memoryMiB ?? 2048,
           cpus: 2,
           uuid: `6c616263-746c-4000-8000-${number.toString(16).padStart(12, "0")}`,

@@ -1,5 +1,5 @@
 /** How a virtual machine is put together; everything here becomes QEMU's command line. */
-export type Firmware = "bios" | "uefi" | "uefi-http" | "uefi-secure";
+export type Firmware = "bios" | "uefi" | "uefi-http" | "uefi-secure" | "uefi-arm64";
 export type NicModel = "virtio-net-pci" | "e1000" | "e1000e" | "rtl8139" | "vmxnet3";
 export type Accelerator = "kvm" | "tcg";
 
@@ -40,7 +40,7 @@ export interface MachineParts {
   files: { serial: string; debug: string; qmp: string; variables: string };
 }
 
-/** Debian's OVMF images; the variable store is copied per machine. */
+/** Debian's OVMF and AAVMF images; the variable store is copied per machine. */
 export const firmwareImages = {
   uefi: { code: "/usr/share/OVMF/OVMF_CODE_4M.fd", variables: "/usr/share/OVMF/OVMF_VARS_4M.fd" },
   "uefi-http": { code: "/usr/share/OVMF/OVMF_CODE_4M.fd", variables: "/usr/share/OVMF/OVMF_VARS_4M.fd" },
@@ -49,6 +49,7 @@ export const firmwareImages = {
     code: "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd",
     variables: "/usr/share/OVMF/OVMF_VARS_4M.ms.fd",
   },
+  "uefi-arm64": { code: "/usr/share/AAVMF/AAVMF_CODE.fd", variables: "/usr/share/AAVMF/AAVMF_VARS.fd" },
 } as const;
 
 export function qemuArguments(parts: MachineParts): string[] {
@@ -58,27 +59,32 @@ export function qemuArguments(parts: MachineParts): string[] {
     return at < 0 ? "" : `,bootindex=${at * 10 + nth + 1}`;
   };
   const secure = firmware === "uefi-secure";
+  const arm = firmware === "uefi-arm64";
   const args = [
     ["-name", parts.name],
     // graphics=off makes SeaBIOS and what it starts write to the serial port as well as to the screen.
-    ["-machine", `q35${secure ? ",smm=on" : ""}${firmware === "bios" ? ",graphics=off" : ""}`],
+    ["-machine", arm ? "virt" : `q35${secure ? ",smm=on" : ""}${firmware === "bios" ? ",graphics=off" : ""}`],
     // QEMU's own default is a processor of 2003; the agent's runtime needs SSE4.2, as RHEL 9 does.
     parts.accelerator === "kvm"
       ? ["-accel", "kvm", "-cpu", "host"]
-      : ["-accel", "tcg,thread=multi", "-cpu", "Nehalem"],
+      : ["-accel", "tcg,thread=multi", "-cpu", arm ? "cortex-a72" : "Nehalem"],
     ["-smp", String(parts.cpus)],
     ["-m", String(parts.memoryMiB)],
     ["-uuid", parts.uuid],
     ["-smbios", `type=1,manufacturer=Labctl,product=Testbench,serial=${parts.serial},uuid=${parts.uuid}`],
     ["-nodefaults", "-no-user-config", "-display", "none"],
-    ["-vga", "std"],
+    arm ? ["-device", "ramfb"] : ["-vga", "std"],
     ["-rtc", "base=utc"],
     ["-chardev", `file,id=serial,path=${files.serial},append=on`, "-serial", "chardev:serial"],
     ["-qmp", `unix:${files.qmp},server=on,wait=off`],
-    ["-chardev", `file,id=debug,path=${files.debug},append=on`],
-    ["-device", "isa-debugcon,iobase=0x402,chardev=debug"],
     ["-object", "rng-random,id=rng,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=rng"],
   ];
+  if (!arm) {
+    args.push(
+      ["-chardev", `file,id=debug,path=${files.debug},append=on`],
+      ["-device", "isa-debugcon,iobase=0x402,chardev=debug"],
+    );
+  }
   if (firmware !== "bios") {
     args.push(
       ["-drive", `if=pflash,unit=0,format=raw,readonly=on,file=${firmwareImages[firmware].code}`],

@@ -92,7 +92,8 @@ export function createMachine(
       await powerOff();
       const args = qemuArguments({ ...parts, bootOrder, files });
       say(`${parts.name}: power on (${parts.firmware}, ${parts.accelerator})`);
-      vm = start(["qemu-system-x86_64", ...args], { log: qemuLog, namespace });
+      const program = parts.firmware === "uefi-arm64" ? "qemu-system-aarch64" : "qemu-system-x86_64";
+      vm = start([program, ...args], { log: qemuLog, namespace });
       try {
         qmp = await connectQmp(files.qmp);
       } catch (error) {
