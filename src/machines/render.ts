@@ -6,7 +6,7 @@ import { templateValues } from "./render-values.ts";
 import { renderTemplate, type Templates } from "./template.ts";
 
 export type { BootFiles, InstallImage, RenderContext, RenderedInstall } from "./render-context.ts";
-export type { Templates } from "./template.ts";
+export type { Templates, TemplateTexts } from "./template.ts";
 
 /** The files an installer fetches, and the template each is rendered from. */
 const filesOf: Record<OperatingSystem["family"], Record<string, string>> = {

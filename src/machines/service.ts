@@ -22,11 +22,11 @@ import { createInstallLogs, type InstallLogs } from "./log-service.ts";
 import { labelsOf, type Machine } from "./machine.ts";
 import { tellAll } from "./record.ts";
 import { createRegistry } from "./registry.ts";
-import type { Templates } from "./render.ts";
+import type { TemplateTexts } from "./render.ts";
 import { createReports, type Reports } from "./report-service.ts";
 import { findMachine, type HistoryEntry, loadMachines, readHistory, saveBootOptions } from "./repository.ts";
 import { createTails } from "./tails.ts";
-import { renderTemplate } from "./template.ts";
+import { parseTemplates, renderTemplate } from "./template.ts";
 import { createTransitions } from "./transitions.ts";
 
 export type {
@@ -54,7 +54,7 @@ export interface MachinesDeps {
   audit: AuditLog;
   logger: Logger;
   bus: MachineBus;
-  templates: Templates;
+  templates: TemplateTexts;
   findImage: FindImage;
   /** The addresses our DHCP server leased to a MAC; none where somebody else's does. */
   leasesOf: (mac: Mac) => readonly string[];
@@ -109,7 +109,8 @@ export function createMachines(deps: MachinesDeps): Machines {
   const tails = createTails(repository);
   const feed = createFeed(clock);
   const transitions = createTransitions({ clock, registry, claims, bus, feed, journal, logs: repository });
-  const render = createInstallRendering(deps.templates, deps.findImage, settings);
+  const templates = parseTemplates(deps.templates);
+  const render = createInstallRendering(templates, deps.findImage, settings);
   const discovery = createDiscovery({ store, clock, logger, registry, bus, journal });
   const logs = createInstallLogs({ store, clock, registry, repository, tails, feed, bus, journal });
   const shared = { store, clock, logger, registry, discovery, render, enrolment: deps.enrolment };
@@ -133,7 +134,7 @@ export function createMachines(deps: MachinesDeps): Machines {
       journal,
     }),
     logs,
-    discoverKickstart: () => renderTemplate(deps.templates, "fedora/discover.ks", {}),
+    discoverKickstart: () => renderTemplate(templates, "fedora/discover.ks", {}),
     list: () => [...registry.all()].sort((a, b) => (a.mac < b.mac ? -1 : 1)),
     known,
     find(macOrName) {

@@ -1,13 +1,18 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { renderTemplate, type TemplateRecord } from "./template.ts";
+import { parseTemplates, renderTemplate, type TemplateRecord } from "./template.ts";
 
 const render = (
   text: string,
   values: TemplateRecord = {},
   path = "x/y.sh",
   more: Record<string, string> = {},
-) => renderTemplate((name) => ({ [path]: text, ...more })[name], path, values);
+) =>
+  renderTemplate(
+    parseTemplates((name) => ({ [path]: text, ...more })[name]),
+    path,
+    values,
+  );
 
 test("a value is one word to a shell, whatever it holds", () => {
   expect(render("a={{b}}\n", { b: 'it\'s $(x) `y` "z" \\' })).toBe("a='it'\\''s $(x) `y` \"z\" \\'\n");
@@ -76,4 +81,12 @@ test("a tag that is not understood is refused where it stands", () => {
   ]) {
     expect(() => render(`\n${text}`, { a: "x" })).toThrow("template x/y.sh, line 2");
   }
+});
+
+test("a template is parsed once, and again when its text has changed", () => {
+  let text = "one {{a}}\n";
+  const templates = parseTemplates(() => text);
+  expect(templates("x/y.sh")).toBe(templates("x/y.sh"));
+  text = "two {{a}}\n";
+  expect(renderTemplate(templates, "x/y.sh", { a: "b" })).toBe("two 'b'\n");
 });

@@ -1,7 +1,9 @@
 import { AppError } from "../platform/errors.ts";
 
 /** The text of a template by its path, `debian/install.preseed`; embedded, or overridden on disk. */
-export type Templates = (path: string) => string | undefined;
+export type TemplateTexts = (path: string) => string | undefined;
+/** The same, parsed. @throws `invalid` */
+export type Templates = (path: string) => readonly Node[] | undefined;
 
 export type TemplateValue = string | number | boolean | undefined | readonly TemplateValue[] | TemplateRecord;
 export interface TemplateRecord {
@@ -35,6 +37,20 @@ const defaultFilter = (path: string): Filter => (path.endsWith(".preseed") ? "li
 
 const maxIncludes = 16;
 
+/** Each is parsed when it is first asked for, and anew when its text has changed. */
+export function parseTemplates(texts: TemplateTexts): Templates {
+  const parsed = new Map<string, { text: string; nodes: readonly Node[] }>();
+  return (path) => {
+    const text = texts(path);
+    if (text === undefined) return undefined;
+    const known = parsed.get(path);
+    if (known?.text === text) return known.nodes;
+    const nodes = parseTemplate(path, text);
+    parsed.set(path, { text, nodes });
+    return nodes;
+  };
+}
+
 /**
  * Renders the template at `path`. `{{name}}`, `{{name|filter}}`, `{{> other/file.sh}}`,
  * `{{#if name}} … {{else}} … {{/if}}` (`{{#if !name}}`), `{{#each list as item}} … {{/each}}`.
@@ -54,9 +70,8 @@ function renderFile(
   if (trail.includes(path) || trail.length >= maxIncludes) {
     throw new AppError("invalid", `template ${path} includes itself (${[...trail, path].join(" → ")})`);
   }
-  const text = templates(path);
-  if (text === undefined) throw new AppError("invalid", `there is no template ${path}`);
-  const nodes = parseTemplate(path, text);
+  const nodes = templates(path);
+  if (nodes === undefined) throw new AppError("invalid", `there is no template ${path}`);
 
   const run = (list: readonly Node[], scope: TemplateRecord): string =>
     list.map((node) => write(node, scope)).join("");

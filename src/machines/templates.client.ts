@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import debianEarly from "../../kickstart/debian/early.sh" with { type: "text" };
 import debianPreseed from "../../kickstart/debian/install.preseed" with { type: "text" };
@@ -14,7 +14,7 @@ import libLayout from "../../kickstart/lib/layout.sh" with { type: "text" };
 import libReport from "../../kickstart/lib/report.sh" with { type: "text" };
 import ramCollect from "../../kickstart/ram/collect.sh" with { type: "text" };
 import { AppError } from "../platform/errors.ts";
-import type { Templates } from "./template.ts";
+import type { TemplateTexts } from "./template.ts";
 
 /** Every template of `kickstart/` this room renders, by its path there; a test holds it against the folder. */
 export const embeddedTemplates: Readonly<Record<string, string>> = {
@@ -41,7 +41,7 @@ const maxBytes = 1024 * 1024;
  * Read anew on each call: an administrator's change counts from the next install on.
  * The answer throws `config` when such a file is there and cannot be used.
  */
-export function createTemplates(directory: string): Templates {
+export function createTemplates(directory: string): TemplateTexts {
   return (path) => {
     const file = join(directory, path);
     if (!resolve(file).startsWith(`${resolve(directory)}/`)) return undefined;
@@ -52,11 +52,10 @@ export function createTemplates(directory: string): Templates {
 function readOverride(file: string): string | undefined {
   let text: string;
   try {
+    // Nearly never there, and asked for by each install: no exception for that.
+    if (statSync(file, { throwIfNoEntry: false }) === undefined) return undefined;
     text = readFileSync(file, "utf8");
   } catch (cause) {
-    if (cause instanceof Error && "code" in cause && (cause.code === "ENOENT" || cause.code === "ENOTDIR")) {
-      return undefined;
-    }
     throw new AppError("config", `the template ${file} cannot be read`, {
       hint: "give the service's user leave to read it, or take it away to use the built-in one",
       cause,

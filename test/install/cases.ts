@@ -1,5 +1,6 @@
 import { type InstallSpecInput, parseInstallSpec } from "../../src/machines/install-spec.ts";
 import { type RenderContext, renderInstall } from "../../src/machines/render.ts";
+import { parseTemplates } from "../../src/machines/template.ts";
 import { embeddedTemplates } from "../../src/machines/templates.client.ts";
 import { parseMac } from "../../src/platform/mac.ts";
 
@@ -115,8 +116,9 @@ export function contextOf(
   };
 }
 
+const templates = parseTemplates((path) => embeddedTemplates[path]);
 export const renderCase = (one: Case, changes: Partial<RenderContext> = {}) =>
-  renderInstall((path) => embeddedTemplates[path], contextOf(one, changes));
+  renderInstall(templates, contextOf(one, changes));
 
 /** The shell parts of a rendered install, by name: scripts whole, kickstarts by section. */
 export function shellParts(files: Record<string, string>): Record<string, string> {

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { renderTemplate } from "../../src/machines/template.ts";
+import { parseTemplates, renderTemplate } from "../../src/machines/template.ts";
 import { embeddedTemplates } from "../../src/machines/templates.client.ts";
 
 setDefaultTimeout(30_000);
@@ -25,9 +25,13 @@ const anyDisk = {
 
 /** Runs the library, which only looks, as an installer would on this host. */
 function look(shell: string[], disk: Partial<typeof anyDisk>, body: string) {
-  const library = renderTemplate((path) => embeddedTemplates[path], "lib/disk.sh", {
-    disk: { ...anyDisk, ...disk },
-  });
+  const library = renderTemplate(
+    parseTemplates((path) => embeddedTemplates[path]),
+    "lib/disk.sh",
+    {
+      disk: { ...anyDisk, ...disk },
+    },
+  );
   const script = join(folder, "look.sh");
   writeFileSync(script, `set -e\n${library}\n${body}\n`);
   const ran = Bun.spawnSync([...shell, script]);

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ramScripts } from "../../src/images/ram-scripts.ts";
 import { inventorySchema } from "../../src/machines/inventory.ts";
-import { renderTemplate } from "../../src/machines/template.ts";
+import { parseTemplates, renderTemplate } from "../../src/machines/template.ts";
 import { embeddedTemplates } from "../../src/machines/templates.client.ts";
 
 const top = join(import.meta.dir, "../..");
@@ -59,7 +59,11 @@ describe("collect.sh", () => {
 });
 
 describe("discover.ks", () => {
-  const kickstart = renderTemplate((path) => embeddedTemplates[path], "fedora/discover.ks", {});
+  const kickstart = renderTemplate(
+    parseTemplates((path) => embeddedTemplates[path]),
+    "fedora/discover.ks",
+    {},
+  );
 
   test("its %pre passes shellcheck, and carries the collector unchanged", () => {
     const script = kickstart.slice(

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileS
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Inventory, inventorySchema } from "../../src/machines/inventory.ts";
-import { renderTemplate } from "../../src/machines/template.ts";
+import { parseTemplates, renderTemplate } from "../../src/machines/template.ts";
 import { embeddedTemplates } from "../../src/machines/templates.client.ts";
 import { probeAccelerator } from "../lab/accelerator.ts";
 import { ramDirectory } from "../lab/bastion.ts";
@@ -70,7 +70,13 @@ const answer = async (request: globalThis.Request): Promise<Response> => {
   if (url.pathname === "/dispatch/orders") return Response.json({ order: orders.shift() ?? "poweroff" });
   if (url.pathname === `/install/${token}/install.sh`) return new Response(installScript);
   if (url.pathname === "/discover.ks")
-    return new Response(renderTemplate((path) => embeddedTemplates[path], "fedora/discover.ks", {}));
+    return new Response(
+      renderTemplate(
+        parseTemplates((path) => embeddedTemplates[path]),
+        "fedora/discover.ks",
+        {},
+      ),
+    );
   if (url.pathname === "/api/progress") return Response.json({ accepted: 1 });
   return new Response("not here", { status: 404 });
 };
