@@ -2,6 +2,7 @@ import type { Clock } from "../platform/clock.ts";
 import { AppError } from "../platform/errors.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { Mac } from "../platform/mac.ts";
+import { createTurns } from "../platform/turns.ts";
 import type { Queries, Store } from "../store/database.ts";
 import type { Claim, Claims } from "./claims.ts";
 import type { Discovery } from "./discovery-service.ts";
@@ -44,6 +45,8 @@ export interface Reports {
   checkStalled(): Promise<void>;
 }
 
+/** Installs whose data is rendered and not yet served: a text of 100 kB each, and a rack asks at once. */
+const rendersAtOnce = 64;
 /** Reports of one install; a loop in a script must not fill the disk. */
 const maxReports = 500;
 
@@ -82,6 +85,7 @@ export function createReports({
   journal: Journal | undefined;
 }): Reports {
   const startedAt = clock.now();
+  const turns = createTurns(rendersAtOnce);
 
   /** The token's record, if this client may use it for this file. */
   function admit(read: Queries, hash: string, file: string, clientIp: string): TokenRecord {
@@ -166,24 +170,26 @@ export function createReports({
     return numbered;
   }
 
+  async function serve(secret: string, file: string, clientIp: string): Promise<string> {
+    const hash = hashToken(secret);
+    const text = await rendered(admit(store.read, hash, file, clientIp), secret, file);
+    const { token, step } = await store.transaction((tx) => {
+      // Again, inside: two requests may have come at once.
+      const admitted = admit(tx, hash, file, clientIp);
+      const machine = findMachine(tx, registry.byMac(admitted.mac)?.mac ?? admitted.mac);
+      if (machine === undefined) throw new AppError("gone", "this install is over");
+      const taken: Step = transitions.take(tx, machine, { kind: "claim", installId: admitted.installId });
+      saveServed(tx, admitted, file, clock.now());
+      return { token: { ...admitted, machine: machine.mac }, step: taken };
+    });
+    claims.add(hash, { mac: token.machine, installId: token.installId });
+    transitions.settle(step);
+    logger.info("install data served", { mac: token.mac, install: token.installId, file, clientIp });
+    return text;
+  }
+
   return {
-    async serve(secret, file, clientIp) {
-      const hash = hashToken(secret);
-      const text = await rendered(admit(store.read, hash, file, clientIp), secret, file);
-      const { token, step } = await store.transaction((tx) => {
-        // Again, inside: two requests may have come at once.
-        const admitted = admit(tx, hash, file, clientIp);
-        const machine = findMachine(tx, registry.byMac(admitted.mac)?.mac ?? admitted.mac);
-        if (machine === undefined) throw new AppError("gone", "this install is over");
-        const taken: Step = transitions.take(tx, machine, { kind: "claim", installId: admitted.installId });
-        saveServed(tx, admitted, file, clock.now());
-        return { token: { ...admitted, machine: machine.mac }, step: taken };
-      });
-      claims.add(hash, { mac: token.machine, installId: token.installId });
-      transitions.settle(step);
-      logger.info("install data served", { mac: token.mac, install: token.installId, file, clientIp });
-      return text;
-    },
+    serve: (secret, file, clientIp) => turns.take(() => serve(secret, file, clientIp)),
     async length(secret, file, clientIp) {
       const token = admit(store.read, hashToken(secret), file, clientIp);
       return new TextEncoder().encode(await rendered(token, secret, file)).length;
