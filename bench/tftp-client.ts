@@ -175,7 +175,7 @@ async function fetchAll(order: Order): Promise<Result> {
     const code = buffers[at + 1];
     if (code === 3) receiveData(client, at, length, now);
     else if (code === 5) finish(client, textAt(at + 4, at + length - 1));
-    else if (code === 6 && client.expected === 1 && !lost()) {
+    else if (code === 6 && client.expected === 1) {
       const fields = textAt(at + 2, at + length).split("\0");
       for (let n = 0; n + 1 < fields.length; n += 2) {
         if (fields[n] === "blksize") result.blksize = Number(fields[n + 1]);
@@ -190,7 +190,6 @@ async function fetchAll(order: Order): Promise<Result> {
   }
 
   function receiveData(client: Client, at: number, length: number, now: number): void {
-    if (lost()) return;
     const block = ((buffers[at + 2] ?? 0) << 8) | (buffers[at + 3] ?? 0);
     if (block !== (client.expected & 0xffff)) {
       // a gap is told once, and in lock step a repeated block is acknowledged again
@@ -245,6 +244,8 @@ async function fetchAll(order: Order): Promise<Result> {
       const count = c.recvmmsg(client.fd, headersAt, 64, truncate, null);
       for (let m = 0; m < count; m++) {
         if (client.done) break;
+        // what never arrived does not tell the server's port either
+        if (lost()) continue;
         const port = ((names[m * 16 + 2] ?? 0) << 8) | (names[m * 16 + 3] ?? 0);
         if (client.port === 0) client.port = port;
         // a second transfer for a request that was repeated: the first one counts

@@ -8,7 +8,8 @@ import {
   type TransferEvent,
   type TransferPlan,
 } from "../protocols/tftp/transfer.ts";
-import type { Datagrams, Peer } from "./tftp-datagrams.server.ts";
+import type { Channel } from "./tftp-channel.server.ts";
+import { packetRun } from "./tftp-outbox.ts";
 import type { PacketReader, Run } from "./tftp-packets.ts";
 
 export interface TransferSetup {
@@ -16,8 +17,7 @@ export interface TransferSetup {
   /** The OACK, encoded; `undefined` where none is sent. */
   oack: Uint8Array | undefined;
   packets: PacketReader;
-  datagrams: Datagrams;
-  peer: Peer;
+  channel: Channel;
   clock: Clock;
   /** Called once. */
   onEnd(ended: Ended): void;
@@ -34,7 +34,7 @@ export interface Transfer {
 }
 
 export function startTransfer(setup: TransferSetup): Transfer {
-  const { plan, packets, datagrams, peer, clock } = setup;
+  const { plan, packets, channel, clock } = setup;
   let current: Run | undefined;
   let loading: Promise<Run> | undefined;
   /** What is to be sent as soon as its run was read. */
@@ -52,18 +52,23 @@ export function startTransfer(setup: TransferSetup): Transfer {
           sendWanted();
           break;
         case "send-oack":
-          if (setup.oack) datagrams.send(setup.oack, peer);
+          if (setup.oack) sendPacket(setup.oack);
           break;
         case "send-error":
-          datagrams.send(encode({ kind: "ERROR", code: action.code, message: action.message }), peer);
+          sendPacket(encode({ kind: "ERROR", code: action.code, message: action.message }));
           break;
       }
     }
     if (step.state.phase === "ended" && before.phase !== "ended") {
       wanted = { first: 0, count: 0 };
       packets.close();
+      channel.close();
       setup.onEnd(step.state);
     }
+  }
+
+  function sendPacket(bytes: Uint8Array): void {
+    channel.send(packetRun(bytes), 0, 1);
   }
 
   function sendWanted(): void {
@@ -72,7 +77,7 @@ export function startTransfer(setup: TransferSetup): Transfer {
       if (run === undefined) return;
       const index = wanted.first - run.first;
       const count = Math.min(wanted.count, run.count - index);
-      datagrams.sendRun(run, index, count, peer);
+      channel.send(run, index, count);
       wanted = { first: wanted.first + count, count: wanted.count - count };
     }
   }

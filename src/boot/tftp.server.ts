@@ -1,21 +1,18 @@
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
+import { type Libc, openLibc } from "../protocols/dhcp4/libc.server.ts";
+import { dataHeader } from "../protocols/tftp/blocks.ts";
 import { negotiate, type Terms } from "../protocols/tftp/options.ts";
 import { decode, encode, errorCode, type RequestPacket } from "../protocols/tftp/packet.ts";
 import { normalisePath } from "../protocols/tftp/path.ts";
 import type { Ended, TransferPlan } from "../protocols/tftp/transfer.ts";
 import { createAdmission, type Slot } from "./tftp-admission.ts";
-import { createPeer, createSegmenter, type Segmenter } from "./tftp-datagrams.server.ts";
+import { type Channel, openTransferPort, sharedChannel } from "./tftp-channel.server.ts";
 import type { TftpEvent } from "./tftp-events.ts";
 import { defaultTftpLimits, type TftpLimits } from "./tftp-limits.ts";
+import { type Listener, openListener, type TftpListen } from "./tftp-listener.server.ts";
+import { packetRun } from "./tftp-outbox.ts";
 import { createPacketCache } from "./tftp-packets.ts";
-import {
-  type Channel,
-  type Listener,
-  openListener,
-  openTransferPort,
-  type TftpListen,
-} from "./tftp-sockets.server.ts";
 import {
   closeFile,
   fileSize,
@@ -63,10 +60,10 @@ export function createTftpServer(options: TftpServerOptions): TftpServer {
   const { source, clock } = options;
   const logger = options.logger.with({ service: "tftp" });
   const limits: TftpLimits = { ...defaultTftpLimits, ...options.limits };
-  const segmenter: Segmenter | undefined = options.segmentation === false ? undefined : createSegmenter();
   const cache = createPacketCache(limits.cacheBytes);
   const admission = createAdmission(limits, keepTime);
   const listeners = new Set<Listener>();
+  let libc: Libc | undefined;
   let cancelTick: (() => void) | undefined;
 
   /** Ticks while there are transfers, and not otherwise. */
@@ -150,7 +147,7 @@ export function createTftpServer(options: TftpServerOptions): TftpServer {
   async function send(listener: Listener, slot: Slot, path: string, file: TftpFile): Promise<void> {
     const { client, request } = slot;
     const terms = negotiate(request, fileSize(file), { mtu: listener.mtu, windowsize: limits.windowsize });
-    const channel = options.singlePort ? sharedChannel(listener) : await ownChannel(slot);
+    const channel = options.singlePort ? sharedChannel(listener, client) : await ownChannel(slot, terms);
     if (slot.released) {
       channel.close();
       return closeFile(file);
@@ -163,11 +160,9 @@ export function createTftpServer(options: TftpServerOptions): TftpServer {
       plan: planOf(terms, packets.blocks),
       oack: terms.oack.length > 0 ? encode({ kind: "OACK", options: terms.oack }) : undefined,
       packets,
-      datagrams: channel.datagrams,
-      peer: createPeer(client.address, client.port),
+      channel,
       clock,
       onEnd(ended) {
-        channel.close();
         admission.release(slot);
         report(facts, ended, clock.monotonic() - startedAt);
       },
@@ -202,8 +197,10 @@ export function createTftpServer(options: TftpServerOptions): TftpServer {
     });
   }
 
-  function ownChannel(slot: Slot): Promise<Channel> {
-    return openTransferPort(slot.client, segmenter, {
+  function ownChannel(slot: Slot, { windowsize, blksize }: Terms): Promise<Channel> {
+    libc ??= openLibc();
+    const stride = windowsize > 1 && options.segmentation !== false ? blksize + dataHeader : undefined;
+    return openTransferPort(libc, slot.client, stride, {
       datagram(datagram) {
         const packet = decode(datagram);
         if (packet.kind !== "ignore") slot.transfer?.receive(packet);
@@ -219,10 +216,8 @@ export function createTftpServer(options: TftpServerOptions): TftpServer {
     code: number,
     reason: string,
   ): void {
-    listener.datagrams.send(
-      encode({ kind: "ERROR", code, message: reason }),
-      createPeer(client.address, client.port),
-    );
+    const run = packetRun(encode({ kind: "ERROR", code, message: reason }));
+    listener.send({ run, index: 0, count: 1, client });
     options.observe({ kind: "request-refused", at: clock.now(), client, filename, code, reason });
     logger.debug("tftp request refused", { client: client.address, file: filename, code, reason });
   }
@@ -239,7 +234,7 @@ export function createTftpServer(options: TftpServerOptions): TftpServer {
 
   return {
     async listen(listen) {
-      const listener = await openListener(listen, segmenter, onDatagram);
+      const listener = await openListener(listen, onDatagram);
       listeners.add(listener);
       return { address: listener.address, port: listener.port, stop: async () => close(listener) };
     },
@@ -248,8 +243,4 @@ export function createTftpServer(options: TftpServerOptions): TftpServer {
     },
     active: () => admission.size(),
   };
-}
-
-function sharedChannel(listener: Listener): Channel {
-  return { datagrams: listener.datagrams, close: () => {} };
 }

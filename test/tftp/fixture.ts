@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createTftpServer, type TftpServerOptions } from "../../src/boot/tftp.server.ts";
 import type { TftpEvent } from "../../src/boot/tftp-events.ts";
-import type { TftpListen } from "../../src/boot/tftp-sockets.server.ts";
+import type { TftpListen } from "../../src/boot/tftp-listener.server.ts";
 import type { TftpFile, TftpSource } from "../../src/boot/tftp-source.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { silentLogger } from "../../src/platform/logger.ts";

@@ -89,6 +89,16 @@ test("without an MTU said, blksize follows the link that has the address", async
   expect(JSON.parse(await new Response(child.stdout).text())).toEqual([["blksize", "1418"]]);
 });
 
+test("a window for a path of a smaller MTU than its link's, which the kernel cannot segment for, arrives whole", async () => {
+  const inside = `
+    ip link set lo up
+    ip address add 10.98.0.1/32 dev lo
+    ip route change local 10.98.0.1 dev lo table local mtu lock 600
+    exec ${process.execPath} ${import.meta.dir}/ask-window.ts 10.98.0.1`;
+  const child = Bun.spawn(["unshare", "--net", "sh", "-ec", inside], { stdout: "pipe" });
+  expect(JSON.parse(await new Response(child.stdout).text())).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+});
+
 test("asking for the size and leaving is recorded as that", async () => {
   const { port, server, ended } = await serve({ f: bytes });
   const raw = await client();

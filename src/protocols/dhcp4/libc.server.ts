@@ -31,6 +31,7 @@ export interface Libc {
   socket(family: number, type: number, protocol: number): number;
   setOption(fd: number, level: number, option: number, value: Uint8Array): void;
   bind(fd: number, address: Uint8Array): void;
+  connect(fd: number, address: Uint8Array): void;
   sendTo(fd: number, bytes: Uint8Array, address: Uint8Array): void;
   /** The next packet into `into`: its length, or `undefined` when none waits. */
   receive(fd: number, into: Uint8Array): number | undefined;
@@ -46,6 +47,7 @@ export function openLibc(): Libc {
     socket: { args: ["i32", "i32", "i32"], returns: "i32" },
     setsockopt: { args: ["i32", "i32", "i32", "ptr", "u32"], returns: "i32" },
     bind: { args: ["i32", "ptr", "u32"], returns: "i32" },
+    connect: { args: ["i32", "ptr", "u32"], returns: "i32" },
     sendto: { args: ["i32", "ptr", "usize", "i32", "ptr", "u32"], returns: "i64" },
     recv: { args: ["i32", "ptr", "usize", "i32"], returns: "i64" },
     close: { args: ["i32"], returns: "i32" },
@@ -67,6 +69,7 @@ export function openLibc(): Libc {
     setOption: (fd, level, option, value) =>
       void checked("setsockopt", symbols.setsockopt(fd, level, option, value, value.length)),
     bind: (fd, address) => void checked("bind", symbols.bind(fd, address, address.length)),
+    connect: (fd, address) => void checked("connect", symbols.connect(fd, address, address.length)),
     sendTo: (fd, bytes, address) =>
       void checked("sendto", symbols.sendto(fd, bytes, bytes.length, dontWait, address, address.length)),
     receive(fd, into) {

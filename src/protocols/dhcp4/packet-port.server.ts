@@ -1,11 +1,10 @@
 import type { Libc } from "./libc.server.ts";
-import { int32 } from "./udp-nic.server.ts";
+import { int32, SOL_SOCKET } from "./udp-nic.server.ts";
 
 const AF_PACKET = 17;
 const SOCK_DGRAM_NONBLOCK_CLOEXEC = 2 | 0o4000 | 0o2000000;
 export const ETH_P_IP = 0x0800;
 const ETH_P_ALL = 3;
-const SOL_SOCKET = 1;
 const SO_RCVBUF = 8;
 const SO_ATTACH_FILTER = 26;
 const SOL_PACKET = 263;
@@ -41,7 +40,7 @@ export function openClientPort(
   index: number,
   { everything, buffer }: { everything: boolean; buffer: number },
 ): number {
-  const program = filter([
+  const program: Instruction[] = [
     [0x28, 0, 0, 0xfffff000], // A = protocol of the frame (SKF_AD_PROTOCOL)
     [0x15, 0, 8, ETH_P_IP], // IPv4, or drop
     [0x30, 0, 0, 9], // A = protocol
@@ -53,15 +52,10 @@ export function openClientPort(
     [0x15, 0, 1, 68], // 68, or drop
     [0x06, 0, 0, 0xffff], // take it
     [0x06, 0, 0, 0], // drop it
-  ]);
-  // struct sock_fprog: a count, and on 64-bit machines a pointer eight bytes in.
-  const descriptor = new Uint8Array(16);
-  const view = new DataView(descriptor.buffer);
-  view.setUint16(0, program.length / 8, true);
-  view.setBigUint64(8, BigInt(libc.addressOf(program)), true);
+  ];
   const fd = openPackets(libc);
   try {
-    libc.setOption(fd, SOL_SOCKET, SO_ATTACH_FILTER, descriptor);
+    attachFilter(libc, fd, program);
     libc.setOption(fd, SOL_SOCKET, SO_RCVBUF, int32(buffer));
     if (everything) libc.setOption(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, promiscuous(index));
     libc.bind(fd, linkAddress(index, everything ? ETH_P_ALL : ETH_P_IP));
@@ -81,8 +75,12 @@ function promiscuous(index: number): Uint8Array {
   return request;
 }
 
-/** struct sock_filter[]: code, jump if true, jump if false, operand. */
-function filter(instructions: readonly (readonly [number, number, number, number])[]): Uint8Array {
+/** One of a packet filter: code, jump if true, jump if false, operand. */
+export type Instruction = readonly [number, number, number, number];
+
+/** From now on the kernel drops what comes to `fd` and `instructions` return 0 for. @throws SystemCallError */
+export function attachFilter(libc: Libc, fd: number, instructions: readonly Instruction[]): void {
+  // struct sock_filter[]
   const program = new Uint8Array(instructions.length * 8);
   const view = new DataView(program.buffer);
   instructions.forEach(([code, ifTrue, ifFalse, operand], n) => {
@@ -91,5 +89,10 @@ function filter(instructions: readonly (readonly [number, number, number, number
     program[n * 8 + 3] = ifFalse;
     view.setUint32(n * 8 + 4, operand, true);
   });
-  return program;
+  // struct sock_fprog: a count, and on 64-bit machines a pointer eight bytes in.
+  const descriptor = new Uint8Array(16);
+  const fields = new DataView(descriptor.buffer);
+  fields.setUint16(0, instructions.length, true);
+  fields.setBigUint64(8, BigInt(libc.addressOf(program)), true);
+  libc.setOption(fd, SOL_SOCKET, SO_ATTACH_FILTER, descriptor);
 }

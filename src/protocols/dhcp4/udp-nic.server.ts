@@ -16,7 +16,7 @@ export interface NicSocketHandlers {
 
 const AF_INET = 2;
 const SOCK_DGRAM_NONBLOCK_CLOEXEC = 2 | 0o4000 | 0o2000000;
-const SOL_SOCKET = 1;
+export const SOL_SOCKET = 1;
 const SO_BROADCAST = 6;
 const SO_RCVBUF = 8;
 const SO_BINDTODEVICE = 25;
@@ -34,7 +34,7 @@ export async function openNicSocket(
   port: number,
   handlers: NicSocketHandlers,
 ): Promise<NicSocket> {
-  const fd = libc.socket(AF_INET, SOCK_DGRAM_NONBLOCK_CLOEXEC, 0);
+  const fd = openUdp(libc);
   try {
     libc.setOption(fd, SOL_SOCKET, SO_BINDTODEVICE, Buffer.from(`${device}\0`));
     libc.setOption(fd, SOL_SOCKET, SO_BROADCAST, int32(1));
@@ -75,8 +75,11 @@ export async function openNicSocket(
   };
 }
 
+/** A UDP socket over IPv4 that is bound to nothing yet. @throws SystemCallError */
+export const openUdp = (libc: Libc) => libc.socket(AF_INET, SOCK_DGRAM_NONBLOCK_CLOEXEC, 0);
+
 /** struct sockaddr_in. */
-function socketAddress(address: Ipv4, port: number): Uint8Array {
+export function socketAddress(address: Ipv4, port: number): Uint8Array {
   const bytes = new Uint8Array(16);
   bytes.set([AF_INET, 0, port >> 8, port & 255, ...ipv4Bytes(address)]);
   return bytes;

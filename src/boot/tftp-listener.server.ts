@@ -1,9 +1,7 @@
 import { readFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { AppError } from "../platform/errors.ts";
-import { encode, errorCode } from "../protocols/tftp/packet.ts";
-import { createDatagrams, createPeer, type Datagrams, type Segmenter } from "./tftp-datagrams.server.ts";
-import type { TftpClient } from "./tftp-source.ts";
+import { createOutbox, type Outgoing } from "./tftp-outbox.ts";
 
 export interface TftpListen {
   /** One address of ours: replies leave from it. */
@@ -14,18 +12,25 @@ export interface TftpListen {
   mtu?: number;
 }
 
+/** Packets and the client they are for. */
+export interface Addressed extends Outgoing {
+  client: { address: string; port: number };
+}
+
 export interface Listener {
   address: string;
   port: number;
   mtu: number;
-  datagrams: Datagrams;
+  send(packets: Addressed): void;
   close(): void;
 }
+
+/** Sends that wait for room in the socket's buffer. */
+const maxWaiting = 4096;
 
 /** The port requests come to. Throws `conflict` where it cannot be had. */
 export async function openListener(
   listen: TftpListen,
-  segmenter: Segmenter | undefined,
   onDatagram: (listener: Listener, datagram: Uint8Array, port: number, address: string) => void,
 ): Promise<Listener> {
   const { address, port = 69, mtu = linkMtu(address) } = listen;
@@ -38,12 +43,12 @@ export async function openListener(
       socket: {
         data: (_socket, datagram, fromPort, from) =>
           listener && onDatagram(listener, datagram, fromPort, from),
-        drain: () => listener?.datagrams.drain(),
+        drain: () => void outbox.drain(),
         error: () => {}, // an ICMP error for some answer: its transfer's timeout deals with it
       },
     });
-    const datagrams = createDatagrams(socket, segmenter);
-    listener = { address, port: socket.port, mtu, datagrams, close: () => socket.close() };
+    const outbox = createOutbox<Addressed>((packets) => hand(socket, packets), maxWaiting);
+    listener = { address, port: socket.port, mtu, send: outbox.send, close: () => socket.close() };
     return listener;
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
@@ -52,6 +57,21 @@ export async function openListener(
       cause,
     });
   }
+}
+
+/** How many of the packets the kernel took. */
+function hand(socket: Bun.udp.Socket<"uint8array">, { run, index, count, client }: Addressed): number {
+  const packets: (Uint8Array | number | string)[] = [];
+  for (let n = index; n < index + count; n++) {
+    packets.push(run.bytes.subarray(n * run.stride, (n + 1) * run.stride), client.port, client.address);
+  }
+  // a send may report, and thereby clear, the ICMP error of an earlier packet: to a stranger, say
+  for (let attempt = 0; attempt < 3; attempt++) {
+    try {
+      return socket.sendMany(packets);
+    } catch {}
+  }
+  return count; // lost: retransmission mends it
 }
 
 /** A jumbo frame that some switch on the way drops is a boot that hangs: never more than Ethernet's own. */
@@ -67,47 +87,4 @@ function linkMtu(address: string): number {
   } catch {
     return ethernetMtu; // another namespace's /sys
   }
-}
-
-/** Where a transfer's packets come and go. */
-export interface Channel {
-  datagrams: Datagrams;
-  close(): void;
-}
-
-/** Strangers on a transfer's port get this many answers, then silence. */
-const maxStrangers = 8;
-const wrongPort = encode({
-  kind: "ERROR",
-  code: errorCode.unknownTransferId,
-  message: "unknown transfer ID",
-});
-
-/** A port of this transfer's own: the server's transfer identifier (RFC 1350 §4). */
-export async function openTransferPort(
-  client: TftpClient,
-  segmenter: Segmenter | undefined,
-  on: { datagram(datagram: Uint8Array): void; unreachable(): void },
-): Promise<Channel> {
-  const { address, port, local } = client;
-  let strangers = 0;
-  let datagrams: Datagrams | undefined;
-  const socket = await Bun.udpSocket({
-    hostname: local,
-    port: 0,
-    binaryType: "uint8array",
-    socket: {
-      data(_socket, datagram, fromPort, from) {
-        if (fromPort === port && from === address) on.datagram(datagram);
-        else if (strangers++ < maxStrangers) datagrams?.send(wrongPort, createPeer(from, fromPort));
-      },
-      drain: () => datagrams?.drain(),
-      error() {
-        // the error does not say whose port is closed: after a stranger it proves nothing
-        if (strangers === 0) on.unreachable();
-      },
-    },
-  });
-  datagrams = createDatagrams(socket, segmenter);
-  return { datagrams, close: () => socket.close() };
 }
