@@ -7,8 +7,11 @@ import { createLab, type Lab } from "./lab.ts";
 import { compare, type Round } from "./rounds.ts";
 import { type ServerProcess, startServer } from "./server-process.ts";
 
-/** Seconds after its start that a program is left alone before it is watched: what it compiles, it compiles then. */
-const settle = { quick: 5, whole: 30 };
+/**
+ * Seconds after its start that a program is left alone before it is watched: what it compiles, it compiles then, and the
+ * runtime looks for garbage each second until 30 have passed in which there was none.
+ */
+const settle = 45;
 
 export const idle: Bench = {
   name: "idle",
@@ -17,7 +20,7 @@ export const idle: Bench = {
   better: "lower",
   /** Seconds it is watched. */
   size: 60,
-  quickSize: 10,
+  quickSize: 20,
   targets: [
     { cases: /^(bastion|labd|agent)$/, of: "value", must: 90, aim: 60 },
     { cases: /wake-ups/, of: "value", must: 120 },
@@ -26,7 +29,7 @@ export const idle: Bench = {
     const lab = await createLab(2);
     const rounds = context.quick ? 1 : 2;
     const watch = async (server: ServerProcess): Promise<Round> => {
-      await Bun.sleep((context.quick ? settle.quick : settle.whole) * 1000);
+      await Bun.sleep(settle * 1000);
       const before = sleeps(server.pid);
       const busy = server.cpuSeconds();
       await Bun.sleep(seconds * 1000);

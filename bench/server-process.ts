@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { openCpuAccount } from "./cpu-account.ts";
 
 /** A server under measurement with all the processes it makes. */
@@ -15,6 +16,11 @@ export interface ServerProcess {
 
 const ticksPerSecond = 100;
 const sampleMs = 50;
+/** What the product's units set, so that it runs as it is installed; the peers do not know these variables. */
+const unit = readFileSync(join(import.meta.dir, "../systemd/labctl-bastion.service"), "utf8");
+const installed = Object.fromEntries(
+  [...unit.matchAll(/^Environment=(\w+)=(.*)$/gm)].map(([, name, value]) => [name, value]),
+);
 
 export function startServer(
   name: string,
@@ -26,7 +32,7 @@ export function startServer(
   const account = openCpuAccount(`labctl-bench-${process.pid}-${name}`);
   const started = ["ip", "netns", "exec", namespace, ...command];
   const child = Bun.spawn(account?.within(started) ?? started, {
-    env: { ...process.env, ...env },
+    env: { ...process.env, ...installed, ...env },
     stdin: "ignore",
     stdout: Bun.file(log),
     stderr: Bun.file(log),

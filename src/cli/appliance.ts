@@ -64,9 +64,11 @@ function processAppliance(configPath: string, config: DaemonConfig): Appliance {
         makeCaKey(config.labd.caKeyFile);
         const log = openSync(logFile, "a", 0o640);
         // BUN_… variables could make the executable run other code than its own.
-        const environment = Object.fromEntries(
-          Object.entries(process.env).filter(([name]) => !name.startsWith("BUN_")),
-        );
+        const environment = {
+          ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("BUN_"))),
+          // As the systemd units have it: no thread of the allocator's that an idle process keeps waking.
+          MIMALLOC_SCAVENGER: "0",
+        };
         const child = spawn(process.execPath, [...ownScript(), "standalone", "run", "--config", configPath], {
           detached: true,
           stdio: ["ignore", log, log],

@@ -6,9 +6,12 @@ export interface Clock {
   monotonic(): number;
   /** Calls `run` once after `ms`; the returned function cancels it. */
   after(ms: number, run: () => void): () => void;
-  /** Calls `run` every `ms`; the returned function ends it. */
+  /** Calls `run` every `ms`, the first time after about that; the returned function ends it. */
   every(ms: number, run: () => void): () => void;
 }
+
+/** From this period on, in milliseconds, timers fall on multiples of it: those of an idle process wake it together. */
+const coarse = 1000;
 
 export const systemClock: Clock = {
   now: () => Date.now(),
@@ -18,10 +21,21 @@ export const systemClock: Clock = {
     return () => clearTimeout(timer);
   },
   every: (ms, run) => {
-    const timer = setInterval(run, ms);
-    return () => clearInterval(timer);
+    if (ms < coarse) {
+      const timer = setInterval(run, ms);
+      return () => clearInterval(timer);
+    }
+    let timer = setTimeout(tick, untilTick(performance.now(), ms));
+    function tick(): void {
+      timer = setTimeout(tick, untilTick(performance.now(), ms));
+      run();
+    }
+    return () => clearTimeout(timer);
   },
 };
+
+/** Milliseconds to the next multiple of `period` that is at least half a period away. */
+export const untilTick = (now: number, period: number) => Math.ceil(now / period + 0.5) * period - now;
 
 /** A clock a test moves by hand; due timers run in the order of their time. */
 export function createManualClock(start = 0): Clock & { advance(ms: number): void } {

@@ -1112,6 +1112,7 @@ ExecStartPost=/bin/rm -f /etc/labctl/join-token
 Restart=always
 RestartSec=5
 UnsetEnvironment=BUN_OPTIONS BUN_BE_BUN BUN_INSPECT BUN_INSPECT_PRELOAD
+Environment=MIMALLOC_SCAVENGER=0
 
 [Install]
 WantedBy=multi-user.target
