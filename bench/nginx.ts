@@ -20,8 +20,8 @@ export async function startNginx(
     .join(" ");
   await Bun.write(
     join(home, "nginx.conf"),
-    `daemon off; user root; worker_processes auto; pid ${home}/pid; error_log ${home}/error.log;
-events { worker_connections 4096; }
+    `daemon off; user root; worker_processes auto; worker_rlimit_nofile 20000; pid ${home}/pid; error_log ${home}/error.log;
+events { worker_connections 16384; }
 http { access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000; ${temporary}
   server { listen ${address}:8080 reuseport; root ${files}; } }
 `,

@@ -19,6 +19,8 @@ export const stormOrder = z.strictObject({
   installs: z.boolean(),
   stages: z.int(),
   lines: z.int(),
+  /** Milliseconds within which all installers are up: kernel and initrd were loaded, and nobody is that quick. */
+  startMs: z.number(),
   /** Milliseconds between two reports of one machine. */
   paceMs: z.number(),
 });
@@ -88,13 +90,13 @@ const text = "anaconda: INFO: installing kernel-core-6.14.0-63.fc42.x86_64 (412/
 const linesAtOnce = 20;
 
 async function install(machine: Booted, order: StormOrder, account: Account): Promise<void> {
-  const { hostname, stages, lines, paceMs } = order;
+  const { hostname, stages, lines, startMs, paceMs } = order;
   const token = machine.kickstart?.split("/")[2];
   if (machine.kickstart === undefined || token === undefined)
     return account.failed("the script names no kickstart");
   let caller: Caller | undefined;
   try {
-    await Bun.sleep(Math.random() * paceMs);
+    await Bun.sleep(Math.random() * startMs);
     caller = await openCaller({ hostname, port: 8080, localAddress: machine.address });
     const tell = async (step: string, request: Uint8Array) => {
       const answer = await caller?.ask(request);

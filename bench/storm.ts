@@ -1,5 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { $ } from "bun";
 import type { z } from "zod";
 import { startBenchBastion } from "./bastion.ts";
 import type { Bench, BenchContext, Measurement } from "./definition.ts";
@@ -35,14 +36,7 @@ export const storm: Bench = {
     const lab = await createLab(1);
     const rows: Measurement[] = [];
     try {
-      for (const flags of [
-        ["route", "add", "local", pool.network, "dev", "lo"],
-        // answers of many machines come from addresses the neighbour table has to hold
-        ["link", "set", "veth0", "txqueuelen", "10000"],
-      ]) {
-        await Bun.spawn(["ip", "-n", lab.client.namespace, ...flags]).exited;
-      }
-      for (const namespace of [lab.client.namespace, lab.server.namespace]) await widen(namespace);
+      await prepare(lab);
       const sizes = [largest / 100, largest / 10, largest].filter((machines) => machines >= 100);
       for (const machines of sizes) {
         const script = { name: `${machines} machines, to the script` };
@@ -78,13 +72,14 @@ const counting = (subject: { name: string; round(number: number): Promise<Round>
   round: async (number: number) => (number === 0 ? { value: 0 } : subject.round(number)),
 });
 
-/** Room for thousands of neighbours and connections in a namespace of its own. */
-async function widen(namespace: string): Promise<void> {
-  const values = ["net.ipv4.neigh.default.gc_thresh3=65536", "net.core.somaxconn=16384"];
-  for (const value of values) {
-    await Bun.spawn(["ip", "netns", "exec", namespace, "sysctl", "-q", "-w", value], { stderr: "ignore" })
-      .exited;
-  }
+/** One namespace speaks for every machine that was leased an address. */
+async function prepare({ client, server }: Lab): Promise<void> {
+  await $`ip -n ${client.namespace} route add local ${pool.network} dev lo`.quiet();
+  // one neighbour, not one a machine: a host's neighbour table holds 1024, those of all its namespaces together
+  await $`ip -n ${server.namespace} route add ${pool.network} via ${client.address}`.quiet();
+  await $`ip -n ${client.namespace} link set veth0 txqueuelen 10000`.quiet();
+  for (const { namespace } of [client, server])
+    await $`ip netns exec ${namespace} sysctl -q -w net.core.somaxconn=16384`.quiet();
 }
 
 async function ours(context: BenchContext, lab: Lab, machines: number, number: number) {
@@ -156,7 +151,8 @@ async function play(
   const order: z.infer<typeof stormOrder> = {
     ...{ interface: "veth0", hostname: lab.server.addresses[0] ?? "", machines, windowMs, installs },
     ...{ stages: 60, lines: 500 },
-    // some 3,000 reports a second from all of them together
+    // 170 installers start each second, and send some 3,000 reports a second once they all run
+    startMs: quick ? 50 : machines * 6,
     paceMs: quick ? 50 : Math.max(100, machines / 2),
   };
   const program = [process.execPath, join(import.meta.dir, "storm-client.ts"), JSON.stringify(order)];

@@ -46,7 +46,7 @@ export interface Reports {
 }
 
 /** Installs whose data is rendered and not yet served: a text of 100 kB each, and a rack asks at once. */
-const rendersAtOnce = 64;
+const rendersAtOnce = 256;
 /** Reports of one install; a loop in a script must not fill the disk. */
 const maxReports = 500;
 
