@@ -5,8 +5,9 @@
  */
 import { z } from "zod";
 import { openWire, playBoot, type Wire } from "../src/firmware/service.ts";
-import { systemClock as clock } from "../src/platform/clock.ts";
+import { type Clock, systemClock } from "../src/platform/clock.ts";
 import { formatIpv4 } from "../src/protocols/dhcp4/ipv4.ts";
+import { createPatientClock } from "./patient-clock.ts";
 import { macOf } from "./seed.ts";
 import { type Caller, encodeGet, encodePost, openCaller } from "./swarm.ts";
 
@@ -67,7 +68,7 @@ function createAccount() {
 
 type Account = ReturnType<typeof createAccount>;
 
-async function boot(index: number, wire: Wire, account: Account): Promise<Booted | undefined> {
+async function boot(index: number, wire: Wire, clock: Clock, account: Account): Promise<Booted | undefined> {
   const mac = macOf(index);
   let transactions = 0;
   const { end, lease } = await playBoot({
@@ -134,12 +135,13 @@ async function install(machine: Booted, order: StormOrder, account: Account): Pr
 if (import.meta.main) {
   const order = stormOrder.parse(JSON.parse(process.argv[2] ?? "{}"));
   const orders = Bun.stdin.stream().getReader();
+  const clock = createPatientClock(systemClock);
   const wire = await openWire(order.interface, clock);
   const booting = createAccount();
   const booted = await Promise.all(
     Array.from({ length: order.machines }, async (_, index) => {
       await Bun.sleep((order.windowMs * index) / order.machines);
-      return boot(index, wire, booting);
+      return boot(index, wire, clock, booting);
     }),
   );
   console.log(JSON.stringify(booting.result()));

@@ -94,12 +94,16 @@ async function download(
 async function askHttp({ method, url }: Extract<Task, { kind: "http" }>, clock: Clock): Promise<Done> {
   const began = clock.monotonic();
   const answered = (response: HttpResponse): Done => ({ kind: "response", response });
+  const abort = new AbortController();
+  const cancel = clock.after(httpPatience, () =>
+    abort.abort(new Error(`no answer within ${httpPatience / 1000} s`)),
+  );
   try {
     const response = await fetch(url, {
       method,
       redirect: "manual",
       headers: { "accept-encoding": "identity" },
-      signal: AbortSignal.timeout(httpPatience),
+      signal: abort.signal,
     });
     const announced = response.headers.get("content-length");
     const kept: Uint8Array[] = [];
@@ -117,6 +121,8 @@ async function askHttp({ method, url }: Extract<Task, { kind: "http" }>, clock: 
     });
   } catch (error) {
     return answered({ kind: "failed", reason: error instanceof Error ? error.message : String(error) });
+  } finally {
+    cancel();
   }
 }
 
