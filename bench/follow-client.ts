@@ -23,6 +23,11 @@ export const followResult = z.object({
   p99Ms: z.number(),
 });
 
+/** Connections that may wait to be answered. */
+const queue = 100;
+/** Milliseconds before its memory is looked at: what connecting left over, the server has cleared away then. */
+const settleMs = 3000;
+
 async function follow(order: FollowOrder): Promise<z.infer<typeof followResult>> {
   const { hostname, socket, installs, followers, lines, everyMs } = order;
   const orders = Bun.stdin.stream().getReader();
@@ -31,36 +36,45 @@ async function follow(order: FollowOrder): Promise<z.infer<typeof followResult>>
   );
   const tokens: string[] = [];
   for (const [index, sender] of senders.entries()) tokens.push(await startInstall(sender, macOf(index)));
-  // What the program itself needs for its first installs is not the followers' memory.
+  const delays: number[] = [];
+  const connect = async (many: number) => {
+    const streams: { terminate(): void }[] = [];
+    let answered = 0;
+    for (let n = 0; n < many; n++) {
+      let rest = "";
+      let listening = false;
+      const stream = await Bun.connect({
+        unix: socket,
+        socket: {
+          data(_socket, bytes) {
+            const now = performance.now();
+            if (!listening) {
+              listening = true;
+              answered++;
+            }
+            const text = rest + bytes.toString("latin1");
+            const cut = text.lastIndexOf("\n") + 1;
+            rest = text.slice(cut);
+            for (const found of text.slice(0, cut).matchAll(/sent=([\d.]+)/g))
+              delays.push(now - Number(found[1]));
+          },
+        },
+      });
+      stream.write(`GET /api/logs/${macOf(n % installs)}/follow HTTP/1.1\r\nHost: bench\r\n\r\n`);
+      streams.push(stream);
+      // a Unix socket whose queue is full refuses
+      const end = Date.now() + 20_000;
+      while (streams.length - answered > (n === many - 1 ? 0 : queue) && Date.now() < end) await Bun.sleep(5);
+    }
+    return streams;
+  };
+  // What the program itself needs for its first installs and followers is not the memory of those that are measured.
+  for (const stream of await connect(Math.min(followers, 100))) stream.terminate();
+  await Bun.sleep(settleMs);
   console.log("started");
   await orders.read();
-  const delays: number[] = [];
-  const streams: { terminate(): void }[] = [];
-  let open = 0;
-  for (let n = 0; n < followers; n++) {
-    let rest = "";
-    let listening = false;
-    const stream = await Bun.connect({
-      unix: socket,
-      socket: {
-        data(_socket, bytes) {
-          const now = performance.now();
-          if (!listening) {
-            listening = true;
-            open++;
-          }
-          const text = rest + bytes.toString("latin1");
-          const cut = text.lastIndexOf("\n") + 1;
-          rest = text.slice(cut);
-          for (const found of text.slice(0, cut).matchAll(/sent=([\d.]+)/g))
-            delays.push(now - Number(found[1]));
-        },
-      },
-    });
-    stream.write(`GET /api/logs/${macOf(n % installs)}/follow HTTP/1.1\r\nHost: bench\r\n\r\n`);
-    streams.push(stream);
-  }
-  for (const end = Date.now() + 20_000; open < followers && Date.now() < end; ) await Bun.sleep(20);
+  const streams = await connect(followers);
+  await Bun.sleep(settleMs);
   console.log("listening");
   await orders.read();
   await Promise.all(

@@ -25,14 +25,14 @@ export function createControlPlane(
   const api = createApi();
   api.use(countRequests);
   for (const path of ["/api/*", "/health/detailed", "/metrics"]) api.use(path, gate.identify);
-  api.use(
-    bodyLimit({
-      maxSize: maxBody,
-      onError: () => {
-        throw new AppError("too-large", `a request may hold ${maxBody} bytes at the most`);
-      },
-    }),
-  );
+  const limitBody = bodyLimit({
+    maxSize: maxBody,
+    onError: () => {
+      throw new AppError("too-large", `a request may hold ${maxBody} bytes at the most`);
+    },
+  });
+  // Nobody reads the body of a GET, and to look for one makes a second request object that lives as long as a stream.
+  api.use((context, next) => (context.req.method === "GET" ? next() : limitBody(context, next)));
   api.use("/api/*", conditionalGet);
   for (const room of rooms) api.route("/", room);
   // Made when somebody asks, and once: not at every start.

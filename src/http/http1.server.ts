@@ -1,6 +1,7 @@
-import http, { type IncomingMessage } from "node:http";
+import http, { type IncomingMessage, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { getRequestListener } from "@hono/node-server";
+import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import type { Logger } from "../platform/logger.ts";
 import type { PeerIdentity, Routes } from "./app.ts";
 
@@ -60,6 +61,7 @@ export function createHttp1(
 
   function expire(socket: Duplex, after: number | undefined): void {
     clearTimeout(timers.get(socket));
+    timers.delete(socket);
     if (after !== undefined)
       timers.set(
         socket,
@@ -68,9 +70,9 @@ export function createHttp1(
   }
 
   const listener = getRequestListener(
-    (request, { incoming }) => {
+    async (request, { incoming, outgoing }) => {
       const peer = peerOf(incoming.socket);
-      return app.fetch(request, {
+      const response = await app.fetch(request, {
         clientIp: peer.kind === "local" ? "" : peer.address,
         baseUrl: new URL(request.url).origin,
         untimed: () => {
@@ -79,6 +81,11 @@ export function createHttp1(
         },
         peer,
       });
+      if (response.headers.get("content-type") !== "text/event-stream" || response.body === null)
+        return response;
+      // checked: this listener serves HTTP/1.1 alone
+      pour(response.status, response.headers, response.body, outgoing as ServerResponse);
+      return RESPONSE_ALREADY_SENT;
     },
     // Replacing the global Request and Response would break Bun's own server in this process.
     { overrideGlobalObjects: false },
@@ -90,8 +97,8 @@ export function createHttp1(
     let received = !hasBody(request);
     expire(socket, received ? limits.answer : limits.body);
     // An upload that breaks off is the client's affair.
-    request.on("error", () => {});
-    response.on("error", () => {});
+    request.on("error", ignore);
+    response.on("error", ignore);
     request.once("end", () => {
       received = true;
       // A body nobody reads ends only after the answer.
@@ -143,7 +150,7 @@ export function createHttp1(
       }
       open.add(socket);
       peers.set(socket, peer);
-      socket.on("error", () => {});
+      socket.on("error", ignore);
       socket.on("close", () => {
         open.delete(socket);
         expire(socket, undefined);
@@ -158,5 +165,29 @@ export function createHttp1(
   };
 }
 
+const ignore = () => {};
+
 const hasBody = ({ headers }: IncomingMessage) =>
   headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
+
+/**
+ * Sends what may stay open for days and come by the thousand: of the request and its handling nothing stays in memory,
+ * as it would while the adapter waits for the end.
+ */
+function pour(status: number, headers: Headers, body: ReadableStream<Uint8Array>, to: ServerResponse): void {
+  const reader = body.getReader();
+  const cancel = () => void reader.cancel().catch(ignore);
+  // Whoever left meanwhile does so no second time.
+  if (to.destroyed) return cancel();
+  to.once("close", cancel);
+  to.statusCode = status;
+  to.setHeaders(headers).flushHeaders();
+  const next = () => void reader.read().then(take, () => to.destroy());
+  function take({ done, value }: Awaited<ReturnType<typeof reader.read>>): void {
+    if (to.destroyed) return;
+    if (done) to.end();
+    else if (to.write(value)) next();
+    else to.once("drain", next);
+  }
+  next();
+}

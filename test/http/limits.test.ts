@@ -31,6 +31,20 @@ const gate: Gate = {
 const echo = createApi();
 echo.post("/api/echo", async (context) => context.text(String((await context.req.text()).length)));
 echo.get("/api/fine", (context) => context.text("fine"));
+/** Of each event stream that somebody left. */
+const left: string[] = [];
+echo.get("/api/events/:end", (context) => {
+  const end = context.req.param("end");
+  const stream = new ReadableStream<Uint8Array>({
+    start(controller) {
+      controller.enqueue(Buffer.from("data: 1\n\n"));
+      if (end === "close") setTimeout(() => controller.close(), 50);
+      if (end === "error") setTimeout(() => controller.error(), 50);
+    },
+    cancel: () => void left.push(end),
+  });
+  return context.body(stream, 200, { "content-type": "text/event-stream", "x-kept": "yes" });
+});
 
 beforeAll(async () => {
   const app = createControlPlane(gate, [echo], logger, (_, next) => next());
@@ -149,6 +163,31 @@ for (const name of ["socket", "tls", "lab"]) {
       for (const socket of slow) socket.on("error", () => {}).write("GET /api/fine HTTP/1.1\r\nA");
       expect((await send(open(name), [get])).answer).toEndWith("fine");
       for (const socket of slow) socket.destroy();
+    });
+  });
+}
+
+for (const name of ["socket", "tls"]) {
+  describe(`event streams over ${name}`, () => {
+    const follow = (end: string) => `GET /api/events/${end} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`;
+
+    test("one that ends is whole, one that fails is cut off", async () => {
+      const whole = await send(open(name), [follow("close")]);
+      expect(whole.answer).toContain("data: 1\n\n\r\n0\r\n\r\n");
+      expect(whole.answer.toLowerCase()).toContain("x-kept: yes");
+      const cut = await send(open(name), [follow("error")]);
+      expect(cut.status).toBe(200);
+      expect(cut.answer).not.toContain("\r\n0\r\n\r\n");
+    });
+
+    test("whoever leaves is let go of", async () => {
+      const socket = open(name);
+      socket.on("error", () => {});
+      socket.write(follow(name));
+      await new Promise((resolve) => socket.once("data", resolve));
+      socket.destroy();
+      for (const end = Date.now() + 5000; !left.includes(name) && Date.now() < end; ) await Bun.sleep(10);
+      expect(left).toContain(name);
     });
   });
 }
