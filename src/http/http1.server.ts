@@ -178,7 +178,10 @@ function pour(status: number, headers: Headers, body: ReadableStream<Uint8Array>
   const reader = body.getReader();
   const cancel = () => void reader.cancel().catch(ignore);
   // Whoever left meanwhile does so no second time.
-  if (to.destroyed) return cancel();
+  if (to.destroyed) {
+    cancel();
+    return;
+  }
   to.once("close", cancel);
   to.statusCode = status;
   to.setHeaders(headers).flushHeaders();

@@ -9,6 +9,8 @@ const spelled =
 
 /** Reads `aa:bb:…`, `aa-bb-…` or `aabb…`, in either case; `undefined` for anything else. */
 export function readMac(text: string): Mac | undefined {
+  // As nearly everyone writes it.
+  if (isMac(text)) return text;
   const found = spelled.exec(text.trim().toLowerCase());
   if (!found) return undefined;
   const mac = [found[1], found[3], found[4], found[5], found[6], found[7]].join(":");

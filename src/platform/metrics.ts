@@ -102,19 +102,29 @@ interface Series<Value> {
 }
 
 function createSeries<Value>(names: readonly string[], create: () => Value): Series<Value> {
-  const values = new Map<string, Value>();
-  const other = formatLabels(Object.fromEntries(names.map((name) => [name, "other"])));
+  // By the labels' values alone: they are written as text once, not each time something is counted.
+  const series = new Map<string, { text: string; value: Value }>();
+  const other = Object.fromEntries(names.map((name) => [name, "other"]));
+  const keyOf = (labels: Readonly<Record<string, string>>) => {
+    let key = "";
+    for (const name of names) key += `${labels[name] ?? ""}\0`;
+    return key;
+  };
+  const make = (key: string, labels: Readonly<Record<string, string>>) => {
+    const made = { text: formatLabels(labels), value: create() };
+    series.set(key, made);
+    return made;
+  };
   return {
     of(labels) {
-      let text = formatLabels(labels);
-      if (!values.has(text) && values.size >= maxSeries) text = other;
-      const known = values.get(text);
-      if (known !== undefined) return known;
-      const value = create();
-      values.set(text, value);
-      return value;
+      const key = keyOf(labels);
+      const known = series.get(key);
+      if (known !== undefined) return known.value;
+      if (series.size < maxSeries) return make(key, labels).value;
+      const rest = keyOf(other);
+      return (series.get(rest) ?? make(rest, other)).value;
     },
-    map: (line) => [...values].map(([labels, value]) => line(labels, value)),
+    map: (line) => [...series.values()].map(({ text, value }) => line(text, value)),
   };
 }
 
