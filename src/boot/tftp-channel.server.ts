@@ -4,7 +4,7 @@ import { attachFilter, type Instruction } from "../protocols/dhcp4/packet-port.s
 import { type PacketWatch, watchPackets } from "../protocols/dhcp4/packet-watch.server.ts";
 import { int32, openUdp, SOL_SOCKET, socketAddress } from "../protocols/dhcp4/udp-nic.server.ts";
 import { encode, errorCode } from "../protocols/tftp/packet.ts";
-import type { Listener } from "./tftp-listener.server.ts";
+import { descriptorOf, type Listener } from "./tftp-listener.server.ts";
 import { createOutbox, type Outgoing } from "./tftp-outbox.ts";
 import type { Run } from "./tftp-packets.ts";
 import type { TftpClient } from "./tftp-source.ts";
@@ -148,12 +148,6 @@ async function openDoor(address: string): Promise<{ fd: number; port: number; cl
     },
   });
   return { fd: descriptorOf(socket), port: socket.port, close: () => socket.close() };
-}
-
-/** Bun's UDP sockets have their descriptor, though not in their type. */
-function descriptorOf(socket: object): number {
-  if ("fd" in socket && typeof socket.fd === "number") return socket.fd;
-  throw new Error("a UDP socket does not tell its descriptor");
 }
 
 function ipv4(text: string): Ipv4 {

@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { AppError } from "../platform/errors.ts";
+import type { Libc } from "../protocols/dhcp4/libc.server.ts";
+import { int32, SOL_SOCKET } from "../protocols/dhcp4/udp-nic.server.ts";
 import { createOutbox, type Outgoing } from "./tftp-outbox.ts";
 
 export interface TftpListen {
@@ -25,11 +27,15 @@ export interface Listener {
   close(): void;
 }
 
+const SO_RCVBUF = 8;
+/** A rack that is switched on at once asks all at once: as many requests as the kernel lets wait. */
+const receiveBuffer = 4 << 20;
 /** Sends that wait for room in the socket's buffer. */
 const maxWaiting = 4096;
 
 /** The port requests come to. Throws `conflict` where it cannot be had. */
 export async function openListener(
+  libc: Libc,
   listen: TftpListen,
   onDatagram: (listener: Listener, datagram: Uint8Array, port: number, address: string) => void,
 ): Promise<Listener> {
@@ -47,6 +53,7 @@ export async function openListener(
         error: () => {}, // an ICMP error for some answer: its transfer's timeout deals with it
       },
     });
+    libc.setOption(descriptorOf(socket), SOL_SOCKET, SO_RCVBUF, int32(receiveBuffer));
     const outbox = createOutbox<Addressed>((packets) => hand(socket, packets), maxWaiting);
     listener = { address, port: socket.port, mtu, send: outbox.send, close: () => socket.close() };
     return listener;
@@ -57,6 +64,12 @@ export async function openListener(
       cause,
     });
   }
+}
+
+/** Bun's UDP sockets have their descriptor, though not in their type. */
+export function descriptorOf(socket: object): number {
+  if ("fd" in socket && typeof socket.fd === "number") return socket.fd;
+  throw new Error("a UDP socket does not tell its descriptor");
 }
 
 /** How many of the packets the kernel took. */

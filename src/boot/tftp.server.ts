@@ -1,6 +1,6 @@
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
-import { type Libc, openLibc } from "../protocols/dhcp4/libc.server.ts";
+import { openLibc } from "../protocols/dhcp4/libc.server.ts";
 import { dataHeader } from "../protocols/tftp/blocks.ts";
 import { negotiate, type Terms } from "../protocols/tftp/options.ts";
 import { decode, encode, errorCode, type RequestPacket } from "../protocols/tftp/packet.ts";
@@ -62,8 +62,8 @@ export function createTftpServer(options: TftpServerOptions): TftpServer {
   const limits: TftpLimits = { ...defaultTftpLimits, ...options.limits };
   const cache = createPacketCache(limits.cacheBytes);
   const admission = createAdmission(limits, keepTime);
+  const libc = openLibc();
   const listeners = new Set<Listener>();
-  let libc: Libc | undefined;
   let cancelTick: (() => void) | undefined;
 
   /** Ticks while there are transfers, and not otherwise. */
@@ -198,7 +198,6 @@ export function createTftpServer(options: TftpServerOptions): TftpServer {
   }
 
   function ownChannel(slot: Slot, { windowsize, blksize }: Terms): Promise<Channel> {
-    libc ??= openLibc();
     const stride = windowsize > 1 && options.segmentation !== false ? blksize + dataHeader : undefined;
     return openTransferPort(libc, slot.client, stride, {
       datagram(datagram) {
@@ -234,7 +233,7 @@ export function createTftpServer(options: TftpServerOptions): TftpServer {
 
   return {
     async listen(listen) {
-      const listener = await openListener(listen, onDatagram);
+      const listener = await openListener(libc, listen, onDatagram);
       listeners.add(listener);
       return { address: listener.address, port: listener.port, stop: async () => close(listener) };
     },
