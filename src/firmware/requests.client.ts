@@ -11,6 +11,7 @@ import type { Done, HttpResponse, Task } from "./walk.ts";
 
 /** As much of a file as is kept to be read as a script. */
 const textBytes = 64 << 10;
+const scriptStart = "#".charCodeAt(0);
 /** A server that takes longer for an answer, or for the rest of a file, is as good as silent. Milliseconds. */
 const httpPatience = 30_000;
 
@@ -63,7 +64,8 @@ async function download(
     if (event) step = decideDownload(plan, step.state, event);
     const { state, send, take, end } = step;
     step = { state };
-    if (take && kept < textBytes) {
+    // of a program its first packet is enough to see that it is none
+    if (take && kept < textBytes && (kept === 0 || text[0]?.[0] === scriptStart)) {
       text.push(take.slice());
       kept += take.length;
     }

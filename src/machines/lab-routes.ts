@@ -4,6 +4,7 @@ import type { AppEnv, Routes } from "../http/app.ts";
 import type { Clock } from "../platform/clock.ts";
 import { AppError } from "../platform/errors.ts";
 import { readMac } from "../platform/mac.ts";
+import { createTurns } from "../platform/turns.ts";
 import { logQuerySchema, logReportSchema, progressSchema } from "./api.ts";
 import type { Claim } from "./claims.ts";
 import { inventoryMaxBytes, inventorySchema } from "./inventory.ts";
@@ -20,10 +21,14 @@ const strangerRate = { burst: 30, perSecond: 0.5 };
 /** Requests of one install, lines and stages together. */
 const requestRate = { burst: 2000, perSecond: 500 };
 
+/** Reports that are taken apart and wait for the disk at once; as many share a commit. The others wait as they came. */
+const reportsAtOnce = 512;
+
 /** What machines on the lab network ask and tell. Nobody there is trusted: see the bounds above. */
 export function createMachineLabRoutes(machines: Machines, clock: Clock): Routes {
   const strangers = createRateLimit(strangerRate);
   const installs = createRateLimit(requestRate);
+  const turns = createTurns(reportsAtOnce);
 
   function authenticate(context: Ask): Claim {
     const header = context.req.header("authorization");
@@ -62,7 +67,7 @@ export function createMachineLabRoutes(machines: Machines, clock: Clock): Routes
 
   return new Hono<AppEnv>()
     .post("/api/discover", async (context) => {
-      const inventory = check(inventorySchema, await readJson(context, inventoryMaxBytes));
+      const inventory = check(inventorySchema, parseJson(await readText(context, inventoryMaxBytes)));
       const { machine, first, changes } = await machines.discovery.report(inventory);
       return context.json({ mac: machine.mac, first, changes: changes.length });
     })
@@ -75,24 +80,30 @@ export function createMachineLabRoutes(machines: Machines, clock: Clock): Routes
     .get("/install/:token/:file", serveInstallData)
     .post("/api/progress", async (context) => {
       const claim = authenticate(context);
-      const { state, ...report } = check(progressSchema, await readJson(context, maxProgressBytes));
-      const accepted = await machines.reports.progress(claim, { ...report, outcome: state });
-      return context.json({ accepted: accepted ? 1 : 0 });
+      const body = await readText(context, maxProgressBytes);
+      return turns.take(async () => {
+        const { state, ...report } = check(progressSchema, parseJson(body));
+        const accepted = await machines.reports.progress(claim, { ...report, outcome: state });
+        return context.json({ accepted: accepted ? 1 : 0 });
+      });
     })
     .post("/api/log", async (context) => {
       const claim = authenticate(context);
-      return context.json(await machines.logs.append(claim, await readLines(context)));
+      const body = await readText(context, maxLogBytes);
+      return turns.take(async () =>
+        context.json(await machines.logs.append(claim, parseLines(context, body))),
+      );
     });
 }
 
 const plain = { "content-type": "text/plain; charset=utf-8", "cache-control": "no-store" };
 
-async function readLines(context: Ask): Promise<readonly LogLine[]> {
+function parseLines(context: Ask, body: string): readonly LogLine[] {
   if (context.req.header("content-type")?.startsWith("text/plain")) {
     const query = check(logQuerySchema, context.req.query());
-    return splitLines(await readText(context, maxLogBytes), query.seq, query.source);
+    return splitLines(body, query.seq, query.source);
   }
-  const report = check(logReportSchema, await readJson(context, maxLogBytes));
+  const report = check(logReportSchema, parseJson(body));
   return "lines" in report ? report.lines : [report];
 }
 
@@ -104,8 +115,7 @@ async function readText(context: Ask, limit: number): Promise<string> {
   return body;
 }
 
-async function readJson(context: Ask, limit: number): Promise<unknown> {
-  const body = await readText(context, limit);
+function parseJson(body: string): unknown {
   try {
     return JSON.parse(body);
   } catch {

@@ -1,11 +1,10 @@
 import type { Libc } from "./libc.server.ts";
-import { int32, SOL_SOCKET } from "./udp-nic.server.ts";
+import { SOL_SOCKET, setReceiveBuffer } from "./udp-nic.server.ts";
 
 const AF_PACKET = 17;
 const SOCK_DGRAM_NONBLOCK_CLOEXEC = 2 | 0o4000 | 0o2000000;
 export const ETH_P_IP = 0x0800;
 const ETH_P_ALL = 3;
-const SO_RCVBUF = 8;
 const SO_ATTACH_FILTER = 26;
 const SOL_PACKET = 263;
 const PACKET_ADD_MEMBERSHIP = 1;
@@ -56,7 +55,7 @@ export function openClientPort(
   const fd = openPackets(libc);
   try {
     attachFilter(libc, fd, program);
-    libc.setOption(fd, SOL_SOCKET, SO_RCVBUF, int32(buffer));
+    setReceiveBuffer(libc, fd, buffer);
     if (everything) libc.setOption(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, promiscuous(index));
     libc.bind(fd, linkAddress(index, everything ? ETH_P_ALL : ETH_P_IP));
   } catch (error) {

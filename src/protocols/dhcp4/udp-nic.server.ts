@@ -20,8 +20,18 @@ export const SOL_SOCKET = 1;
 const SO_BROADCAST = 6;
 const SO_RCVBUF = 8;
 const SO_BINDTODEVICE = 25;
+const SO_RCVBUFFORCE = 33;
 /** A rack that is switched on at once sends more than the kernel's 200 KiB hold while a commit is under way. */
 const receiveBuffer = 4 << 20;
+
+/** As large as asked for where we may (CAP_NET_ADMIN), else as `net.core.rmem_max` allows. */
+export function setReceiveBuffer(libc: Libc, fd: number, bytes: number): void {
+  try {
+    libc.setOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, int32(bytes));
+  } catch {
+    libc.setOption(fd, SOL_SOCKET, SO_RCVBUF, int32(bytes));
+  }
+}
 
 /**
  * Bound to the device before it is bound to the port, so that no other interface's packet ever gets in. Without
@@ -38,7 +48,7 @@ export async function openNicSocket(
   try {
     libc.setOption(fd, SOL_SOCKET, SO_BINDTODEVICE, Buffer.from(`${device}\0`));
     libc.setOption(fd, SOL_SOCKET, SO_BROADCAST, int32(1));
-    libc.setOption(fd, SOL_SOCKET, SO_RCVBUF, int32(receiveBuffer));
+    setReceiveBuffer(libc, fd, receiveBuffer);
     libc.bind(fd, socketAddress(unspecified, port));
   } catch (error) {
     libc.close(fd);
