@@ -11,6 +11,8 @@ const range = { first: "10.99.1.0", last: "10.99.200.255" };
 const ladder = [250, 500, 750, 1000, 1500, 2000, 3000, 4000, 6000, 8000, 12_000, 16_000];
 /** Share of exchanges that may stay unanswered. */
 const tolerated = 0.01;
+/** Of each rate, until one holds: a moment in which the machine is busy elsewhere is no limit of the server's. */
+const attempts = 2;
 
 interface Contender {
   name: string;
@@ -35,6 +37,8 @@ const contenders: Contender[] = [
       if (dnsmasq === undefined) return undefined;
       const options = [
         ...["--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--user=root", "--pid-file="],
+        // without a syslog it would try to reach one at each turn
+        "--log-facility=/dev/null",
         ...[`--interface=${server.interface}`, "--no-ping", "--dhcp-lease-max=100000", "--quiet-dhcp"],
         ...[
           `--dhcp-leasefile=${join(home, "leases")}`,
@@ -88,31 +92,42 @@ export const dhcp: Bench = {
       return {
         name,
         async round(number): Promise<Round> {
-          let best = 0;
           let note = "";
-          let [cpuSeconds, peakBytes] = [0, 0];
-          for (const rate of number === 0 ? ladder.slice(0, 1) : ladder) {
-            const home = join(context.scratch, `${name}-${number}-${rate}`);
+          const run = async (rate: number, attempt: number) => {
+            const home = join(context.scratch, `${name}-${number}-${rate}-${attempt}`);
             await mkdir(home, { recursive: true });
             const server = await start(context, lab, home);
-            if (server === undefined) return { value: Number.NaN, failures: 1, note: "could not be had" };
+            if (server === undefined) return undefined;
             try {
               await ready(lab, perfdhcp.path);
               const before = server.cpuSeconds();
               const result = await load(lab, perfdhcp.path, rate, seconds);
-              if (result.dropped > tolerated) {
-                note = `${(result.dropped * 100).toFixed(1)} % dropped at ${rate}/s`;
-                break;
-              }
-              best = Math.max(best, result.perSecond);
-              cpuSeconds = server.cpuSeconds() - before;
-              peakBytes = server.peakBytes();
+              return {
+                ...result,
+                cpuSeconds: server.cpuSeconds() - before,
+                peakBytes: server.peakBytes(),
+              };
             } finally {
               await server.stop();
               await rm(home, { recursive: true, force: true });
             }
+          };
+          let held: Awaited<ReturnType<typeof run>>;
+          for (const rate of number === 0 ? ladder.slice(0, 1) : ladder) {
+            let result: typeof held;
+            for (let attempt = 0; attempt < attempts; attempt++) {
+              result = await run(rate, attempt);
+              if (result === undefined) return { value: Number.NaN, failures: 1, note: "could not be had" };
+              if (result.dropped <= tolerated) break;
+            }
+            if (result === undefined || result.dropped > tolerated) {
+              note = `${((result?.dropped ?? 1) * 100).toFixed(1)} % dropped at ${rate}/s`;
+              break;
+            }
+            held = result;
           }
-          return { value: best, cpuSeconds, peakBytes, note };
+          const { perSecond = 0, cpuSeconds = 0, peakBytes = 0 } = held ?? {};
+          return { value: perSecond, cpuSeconds, peakBytes, note };
         },
       };
     });
