@@ -8,6 +8,9 @@ BASTION_TOKEN={{token}}
 
 bastion_start early
 bastion_follow syslog /var/log/syslog
+# A step that fails leaves the installer at its menu on the console, waiting for somebody.
+bastion_watch /var/log/syslog \
+  "s/.* main-menu.*: Menu item '\([^']*\)' failed.*/the installer's step '\1' failed, its menu waits on the console/p"
 
 bastion_stage network
 bastion_log "kernel $(uname -r), Debian {{os.release|word}} installer"

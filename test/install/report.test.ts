@@ -133,6 +133,25 @@ bastion_flush 2`,
   });
 }
 
+test("what a watched log tells of is a failure, with the log's tail, though no command failed", async () => {
+  const log = join(folder, "syslog");
+  writeFileSync(log, "main-menu[333]: INFO: Menu item 'pkgsel' selected\n");
+  const { code } = await run(
+    "busybox with its wget, as in Debian's installer",
+    `bastion_start early
+bastion_watch '${log}' "s/.*main-menu.*: Menu item '\\([^']*\\)' failed.*/step '\\1' failed/p"
+bastion_stage packages
+sleep 1
+echo 'ls: /target/proc/564: gone' >>'${log}'
+echo "main-menu[333]: WARNING **: Menu item 'grub-installer' failed." >>'${log}'
+sleep 6
+bastion_flush 5`,
+  );
+  expect(code).toBe(0);
+  expect(states()).toEqual(["packages running", "packages failed"]);
+  expect(heard.stages.at(-1)?.message).toMatch(/^step 'grub-installer' failed\n[^]*proc\/564: gone/);
+});
+
 test("bastion_fail ends the script with its own words, once", async () => {
   const { code } = await run(
     "dash with curl, as in RAM",

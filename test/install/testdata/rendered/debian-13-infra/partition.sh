@@ -13,6 +13,7 @@ BASTION_TOKEN='0123456789abcdef0123456789abcdef'
 #
 #   bastion_start SOURCE        traps errors, sends this script's output to the log, starts the sender
 #   bastion_follow SOURCE FILE  streams a log file, from its beginning
+#   bastion_watch FILE EXPR     what sed's EXPR prints of a log is a failure nobody else would tell of
 #   bastion_stage NAME          the stage before is done, this one runs
 #   bastion_note TEXT           how the running stage comes along
 #   bastion_log TEXT            one line
@@ -69,6 +70,24 @@ bastion_follow() {
   bastion_loud
 }
 
+bastion_watch() {
+  { bastion_quiet; } 2>/dev/null
+  (
+    set +ex
+    trap - EXIT
+    trap '' HUP
+    while [ -d "$BASTION_DIR" ]; do
+      _found=$(sed -n "$2" "$1" 2>/dev/null | tail -n 1)
+      if [ -n "$_found" ]; then
+        bastion_report_failure "$_found" "$1"
+        break
+      fi
+      sleep 5
+    done
+  ) </dev/null >/dev/null 2>&1 3>&- 4>&- 5>&- 6>&- 9>&- &
+  bastion_loud
+}
+
 bastion_stage() {
   { bastion_quiet; } 2>/dev/null
   bastion_finish_stage
@@ -110,14 +129,16 @@ bastion_installed() {
   bastion_loud
 }
 
-# For whoever learns of a failure from outside the failing script. Told once; the first reason stays.
+# For whoever learns of a failure from outside the failing script, perhaps from another log than the script's own.
+# Told once; the first reason stays.
 bastion_report_failure() {
   { bastion_quiet; } 2>/dev/null
   if [ ! -e "$BASTION_DIR/failed" ]; then
     true >"$BASTION_DIR/failed"
     bastion_say "failed: $1"
+    _own=${bastion_script:-}
     bastion_queue "$(bastion_current)" failed "$1
-$(bastion_tail)"
+$(bastion_tail "${2:-$_own}")"
     bastion_sender_start
   fi
   bastion_loud
@@ -190,10 +211,10 @@ bastion_ended() {
   exit "$1"
 }
 
-# The last lines of the script's log without the trace, for the message of a failure.
+# The last lines of a log without the trace, for the message of a failure.
 bastion_tail() {
-  [ -n "${bastion_script:-}" ] || return 0
-  tail -n 60 "$bastion_script" 2>/dev/null | sed '/^+\{1,\}[0-9]*+ /d' | tail -n 12 | cut -c 1-160
+  [ -n "$1" ] || return 0
+  tail -n 60 "$1" 2>/dev/null | sed '/^+\{1,\}[0-9]*+ /d' | tail -n 12 | cut -c 1-160
 }
 
 # Stage reports: a file each, named by number, so that order and number survive everything.
@@ -880,6 +901,13 @@ partman_is_done() {
   chmod +x /lib/partman/display.d/99labctl
 }
 
+# grub-installer lists /target/proc under `set -e`, and busybox's ls fails when a process ends while it looks: one of
+# our sender's may. And it has os-prober look for systems on every disk: with many that takes long, and none is wanted.
+mend_grub_installer() {
+  [ ! -e /usr/bin/grub-installer ] ||
+    sed -i -e 's/(ls .ROOT.proc/& || :/' -e 's/^os-prober >/true >/' /usr/bin/grub-installer
+}
+
 bastion_start partition
 
 bastion_stage disk-select
@@ -914,5 +942,6 @@ cat /target/etc/fstab
 debconf-set grub-installer/bootdev "$disk"
 printf '%s\n' "$disk" >/tmp/labctl/disk
 partman_is_done
+mend_grub_installer
 
 bastion_stage packages
