@@ -118,6 +118,7 @@ async function theirs(context: BenchContext, lab: Lab, machines: number, number:
       "--user=root",
       "--pid-file=",
       "--no-ping",
+      "--log-facility=/dev/null",
     ],
     ...[`--interface=${lab.server.interface}`, "--dhcp-lease-max=100000", "--quiet-dhcp", "--quiet-tftp"],
     ...[`--dhcp-leasefile=${home}/leases`, `--dhcp-range=${pool.first},${pool.last},255.255.0.0,1h`],

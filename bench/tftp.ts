@@ -59,6 +59,8 @@ const contenders: Contender[] = [
         "--port=0",
         "--user=root",
         "--pid-file=",
+        // Without a syslog it would go on looking for one.
+        "--log-facility=/dev/null",
       ];
       const tftp = ["--enable-tftp", `--tftp-root=${join(files, "bench")}`, "--tftp-max=1100"];
       return startServer(
