@@ -107,7 +107,7 @@ export function createHttp1(
     });
     response.once("close", () => {
       untimed.delete(socket);
-      expire(socket, received ? limits.idle : limits.linger);
+      expire(socket, received && !socket.writableEnded ? limits.idle : limits.linger);
     });
     listener(request, response).catch((error: unknown) => {
       logger.error("a request failed outside its handler", { error: String(error) });
@@ -122,8 +122,10 @@ export function createHttp1(
   server.on("clientError", (error, socket) => {
     const overflow = "code" in error && error.code === "HPE_HEADER_OVERFLOW";
     const status = overflow ? "431 Request Header Fields Too Large" : "400 Bad Request";
-    if (socket.writable) socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
-    socket.destroy();
+    if (!socket.writable) return void socket.destroy();
+    socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+    socket.on("data", ignore);
+    expire(socket, limits.linger);
   });
 
   /** Whether there is room for one more from there; counts it while it is open. */
@@ -150,6 +152,9 @@ export function createHttp1(
       }
       open.add(socket);
       peers.set(socket, peer);
+      // Closed while more arrives, a connection is reset, and our answer is lost with it. Without this method node:http
+      // closes our half only, and the timers see to the other.
+      Object.defineProperty(socket, "destroySoon", { value: undefined });
       socket.on("error", ignore);
       socket.on("close", () => {
         open.delete(socket);
