@@ -12,6 +12,13 @@ bastion_follow syslog /var/log/syslog
 bastion_watch /var/log/syslog \
   "s/.* main-menu.*: Menu item '\([^']*\)' failed.*/the installer's step '\1' failed, its menu waits on the console/p"
 
+# preseed/late_command comes before drivers' packages, the initramfs with them and the installer's own network
+# configuration; this comes after them, and before all is unmounted (95umount). 10 goes back to the menu instead of
+# starting half a system.
+mkdir -p /usr/lib/finish-install.d
+printf '#!/bin/sh\nsh /tmp/labctl/late.sh || exit 10\n' >/usr/lib/finish-install.d/93labctl
+chmod +x /usr/lib/finish-install.d/93labctl
+
 bastion_stage network
 bastion_log "kernel $(uname -r), Debian {{os.release|word}} installer"
 

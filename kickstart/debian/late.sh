@@ -1,5 +1,6 @@
 #!/bin/sh
-# Runs as preseed/late_command in Debian's installer: the system is installed in /target.
+# Runs as finish-install.d/93labctl in Debian's installer: the system is installed in /target, and nothing but its
+# unmounting and the restart come after.
 
 BASTION_URL={{url}}
 BASTION_TOKEN={{token}}

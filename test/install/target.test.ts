@@ -122,7 +122,7 @@ function expectMachine(said: string) {
 describe.skipIf(!able)(
   "the installed system becomes the machine (skipped without root and overlayfs)",
   () => {
-    test("by Debian's late command", async () => {
+    test("by the last step of Debian's installer", async () => {
       const { files } = renderCase({ spec, firmware: "bios" }, { baseUrl: heard.url });
       const { code, said, wrong } = await install("/target", [files["late.sh"] ?? ""], "", look);
       expect({ code, wrong }).toEqual({ code: 0, wrong: "" });

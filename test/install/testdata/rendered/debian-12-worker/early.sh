@@ -8,7 +8,7 @@ BASTION_TOKEN='0123456789abcdef0123456789abcdef'
 # POSIX sh; curl, or any wget that can POST. Needs BASTION_URL and BASTION_TOKEN. Everything waits in files
 # below BASTION_DIR and one background process sends it, so the network may fail for as long as it likes and
 # nothing here ever makes an install fail. The files survive the script that wrote them: %pre and %post, or
-# early and late command, go on counting where the one before stopped.
+# early.sh and late.sh, go on counting where the one before stopped.
 #
 #   bastion_start SOURCE        traps errors, sends this script's output to the log, starts the sender
 #   bastion_follow SOURCE FILE  streams a log file, from its beginning
@@ -570,6 +570,13 @@ bastion_follow syslog /var/log/syslog
 # A step that fails leaves the installer at its menu on the console, waiting for somebody.
 bastion_watch /var/log/syslog \
   "s/.* main-menu.*: Menu item '\([^']*\)' failed.*/the installer's step '\1' failed, its menu waits on the console/p"
+
+# preseed/late_command comes before drivers' packages, the initramfs with them and the installer's own network
+# configuration; this comes after them, and before all is unmounted (95umount). 10 goes back to the menu instead of
+# starting half a system.
+mkdir -p /usr/lib/finish-install.d
+printf '#!/bin/sh\nsh /tmp/labctl/late.sh || exit 10\n' >/usr/lib/finish-install.d/93labctl
+chmod +x /usr/lib/finish-install.d/93labctl
 
 bastion_stage network
 bastion_log "kernel $(uname -r), Debian 12 installer"

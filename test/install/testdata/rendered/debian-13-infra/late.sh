@@ -1,5 +1,6 @@
 #!/bin/sh
-# Runs as preseed/late_command in Debian's installer: the system is installed in /target.
+# Runs as finish-install.d/93labctl in Debian's installer: the system is installed in /target, and nothing but its
+# unmounting and the restart come after.
 
 BASTION_URL='http://10.0.0.2:8080'
 BASTION_TOKEN='0123456789abcdef0123456789abcdef'
@@ -8,7 +9,7 @@ BASTION_TOKEN='0123456789abcdef0123456789abcdef'
 # POSIX sh; curl, or any wget that can POST. Needs BASTION_URL and BASTION_TOKEN. Everything waits in files
 # below BASTION_DIR and one background process sends it, so the network may fail for as long as it likes and
 # nothing here ever makes an install fail. The files survive the script that wrote them: %pre and %post, or
-# early and late command, go on counting where the one before stopped.
+# early.sh and late.sh, go on counting where the one before stopped.
 #
 #   bastion_start SOURCE        traps errors, sends this script's output to the log, starts the sender
 #   bastion_follow SOURCE FILE  streams a log file, from its beginning

@@ -11,7 +11,7 @@ BASTION_DIR=/run/labctl-report
 # POSIX sh; curl, or any wget that can POST. Needs BASTION_URL and BASTION_TOKEN. Everything waits in files
 # below BASTION_DIR and one background process sends it, so the network may fail for as long as it likes and
 # nothing here ever makes an install fail. The files survive the script that wrote them: %pre and %post, or
-# early and late command, go on counting where the one before stopped.
+# early.sh and late.sh, go on counting where the one before stopped.
 #
 #   bastion_start SOURCE        traps errors, sends this script's output to the log, starts the sender
 #   bastion_follow SOURCE FILE  streams a log file, from its beginning
