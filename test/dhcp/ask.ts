@@ -1,6 +1,6 @@
 /**
  * A client for tests: sends one message from port 68 of an interface and prints, a JSON line each, the answers that
- * arrive: until a second passed without any, or a moment after the last. `bun ask.ts INTERFACE MAC JSON`, JSON being
+ * arrive: until a second and a half passed without any, or a moment after the last. `bun ask.ts INTERFACE MAC JSON`, JSON being
  * fields and options of the message.
  */
 import { macToBytes, parseMac } from "../../src/platform/mac.ts";
@@ -32,7 +32,7 @@ const { bytes } = encodePacket(
   1500,
 );
 const close = () => void socket.close();
-let end = setTimeout(close, 1000);
+let end: Timer | undefined;
 const socket = await openNicSocket(openLibc(), device, 68, {
   datagram(answer, from) {
     clearTimeout(end);
@@ -56,3 +56,4 @@ const socket = await openNicSocket(openLibc(), device, 68, {
   error: (error) => console.error(String(error)),
 });
 socket.send(bytes, readIpv4(to ?? "") ?? everyone, port ?? 67);
+end ??= setTimeout(close, 1500);
