@@ -1,4 +1,4 @@
-/** Lets some pieces of work run at once; the others wait, in the order they came. */
+/** Lets some pieces of work run at once; the others wait, in the order they came. Whoever asks bounds how many. */
 export interface Turns {
   take<T>(work: () => Promise<T>): Promise<T>;
 }
