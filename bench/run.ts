@@ -13,6 +13,7 @@
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { arch, cpus, loadavg, release, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
 import { $ } from "bun";
 import type { Bench, BenchContext } from "./definition.ts";
 import { dhcp } from "./dhcp.ts";
@@ -46,22 +47,11 @@ const benches: Bench[] = [
   pveWaits,
 ];
 const top = join(import.meta.dir, "..");
-const quick = process.argv.includes("--quick");
-const flag = (name: string) =>
-  process.argv.find((word) => word.startsWith(`--${name}=`))?.slice(name.length + 3);
-const names = process.argv.slice(2).filter((word) => !word.startsWith("--"));
-const unknown = names.filter((name) => !benches.some((bench) => bench.name === name));
-if (unknown.length > 0) {
-  console.error(
-    `no such bench: ${unknown.join(", ")}; there are ${benches.map(({ name }) => name).join(", ")}`,
-  );
-  process.exit(2);
-}
-
-const out = flag("out") ?? join(top, "dist/bench");
+const { values: flags, positionals: names } = readArguments();
+const { quick, out } = flags;
 await mkdir(out, { recursive: true });
 const labctl = join(top, "dist/labctl");
-if (!process.argv.includes("--no-build")) await $`${process.execPath} build.ts`.cwd(top);
+if (!flags["no-build"]) await $`${process.execPath} build.ts`.cwd(top);
 
 const machine = {
   cpu: cpus()[0]?.model ?? "unknown",
@@ -72,17 +62,15 @@ const machine = {
   bun: Bun.version,
   labctl: (await $`${labctl} --version`.text()).trim(),
 };
-const chosen = process.argv.includes("--document")
-  ? []
-  : benches.filter(({ name }) => names.length === 0 || names.includes(name));
+const chosen = flags.document ? [] : benches.filter(({ name }) => names.length === 0 || names.includes(name));
 for (const bench of chosen) {
   const scratch = await mkdtemp(join(tmpdir(), "labctl-bench-"));
   try {
     console.log(`\n${bench.name}: ${bench.summary}`);
-    const size = Number(flag("size") ?? (quick ? bench.quickSize : bench.size));
+    const size = Number(flags.size ?? (quick ? bench.quickSize : bench.size));
     const missing: string[] = [];
     const context: BenchContext = {
-      rounds: Number(flag("rounds") ?? (quick ? 2 : 5)),
+      rounds: Number(flags.rounds ?? (quick ? 2 : 5)),
       quick,
       scratch,
       labctl,
@@ -90,7 +78,7 @@ for (const bench of chosen) {
         missing.push(`${peer}: ${why}`);
         console.log(`  could not get ${peer}: ${why}`);
       }),
-      wanted: (name) => name.includes(flag("case") ?? ""),
+      wanted: (name) => name.includes(flags.case),
       log: (line) => console.log(`  ${line}`),
     };
     const rows = await bench.run(context, size);
@@ -119,4 +107,30 @@ if (!quick) {
   const order = benches.map(({ name }) => name);
   await writeDocument(out, join(top, "docs"), order);
   console.log("\nwritten: docs/performance.md");
+}
+
+function readArguments() {
+  try {
+    const read = parseArgs({
+      allowPositionals: true,
+      options: {
+        case: { type: "string", default: "" },
+        document: { type: "boolean" },
+        "no-build": { type: "boolean" },
+        out: { type: "string", default: join(top, "dist/bench") },
+        quick: { type: "boolean", default: false },
+        rounds: { type: "string" },
+        size: { type: "string" },
+      },
+    });
+    const unknown = read.positionals.filter((name) => !benches.some((bench) => bench.name === name));
+    if (unknown.length > 0)
+      throw new Error(
+        `no such bench: ${unknown.join(", ")}; there are ${benches.map(({ name }) => name).join(", ")}`,
+      );
+    return read;
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : String(error));
+    process.exit(2);
+  }
 }
