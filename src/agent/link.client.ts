@@ -89,8 +89,10 @@ export function openLink(server: string, state: AgentState, clock: Clock, listen
     watch(interval) {
       endWatch();
       endWatch = clock.every(interval, () => {
-        if (clock.monotonic() - heardAt > 3 * interval) giveUp("labd fell silent");
-        else if (socket.readyState === WebSocket.OPEN) socket.ping();
+        const silence = clock.monotonic() - heardAt;
+        if (silence > 3 * interval) giveUp("labd fell silent");
+        // It answers heartbeats: only where such an answer is missing is it asked.
+        else if (silence > 1.5 * interval && socket.readyState === WebSocket.OPEN) socket.ping();
       });
     },
     close(reason) {
