@@ -6,7 +6,7 @@
 import { z } from "zod";
 import { openWire, playBoot, type Wire } from "../src/firmware/service.ts";
 import { type Clock, systemClock } from "../src/platform/clock.ts";
-import { formatIpv4 } from "../src/protocols/dhcp4/ipv4.ts";
+import { formatIpv4 } from "../src/protocols/inet/ipv4.ts";
 import { createPatientClock } from "./patient-clock.ts";
 import { macOf } from "./seed.ts";
 import { type Caller, encodeGet, encodePost, openCaller } from "./swarm.ts";

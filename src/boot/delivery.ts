@@ -1,6 +1,6 @@
 import type { Mac } from "../platform/mac.ts";
-import { everyone, type Ipv4 } from "../protocols/dhcp4/ipv4.ts";
 import type { DhcpPacket } from "../protocols/dhcp4/packet.ts";
+import { everyone, type Ipv4 } from "../protocols/inet/ipv4.ts";
 
 /** Where an answer goes. `link`: to an address its holder does not answer ARP for yet, so straight to the MAC. */
 export type Destination =

@@ -1,5 +1,5 @@
 import type { Mac } from "../platform/mac.ts";
-import { formatIpv4 } from "../protocols/dhcp4/ipv4.ts";
+import { formatIpv4 } from "../protocols/inet/ipv4.ts";
 import type { DhcpExchange, DhcpOverheard, DhcpTrouble, TroubleCode } from "./dhcp-events.ts";
 
 /** What is remembered of one client's attempt. */

@@ -1,7 +1,7 @@
 import type { InterfaceConfig } from "../platform/config.ts";
 import { AppError } from "../platform/errors.ts";
 import type { Mac } from "../platform/mac.ts";
-import { broadcastOf, formatIpv4, type Ipv4, networkOf, readIpv4 } from "../protocols/dhcp4/ipv4.ts";
+import { broadcastOf, formatIpv4, type Ipv4, networkOf, readIpv4 } from "../protocols/inet/ipv4.ts";
 import type { BootProgram } from "./nbp.ts";
 
 /** One network addresses are handed out on: an interface's own, or one behind a relay. */

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { parseMac } from "../platform/mac.ts";
-import { everyone, unspecified } from "../protocols/dhcp4/ipv4.ts";
 import type { DhcpOptions } from "../protocols/dhcp4/options.ts";
 import { type DhcpPacket, encodePacket } from "../protocols/dhcp4/packet.ts";
+import { everyone, unspecified } from "../protocols/inet/ipv4.ts";
 import { createBootPrograms } from "./boot-programs.client.ts";
 import { classify } from "./classify.ts";
 import { decideDestination } from "./delivery.ts";

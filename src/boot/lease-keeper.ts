@@ -1,6 +1,6 @@
 import type { Clock } from "../platform/clock.ts";
 import type { Mac } from "../platform/mac.ts";
-import { formatIpv4, type Ipv4 } from "../protocols/dhcp4/ipv4.ts";
+import { formatIpv4, type Ipv4 } from "../protocols/inet/ipv4.ts";
 import { contains } from "./dhcp-settings.ts";
 import type { LeaseJournal } from "./lease-journal.ts";
 import type { Lease, LeasePool } from "./leases.ts";

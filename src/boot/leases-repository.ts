@@ -1,6 +1,6 @@
 import { and, eq, ne, sql } from "drizzle-orm";
 import { readMac } from "../platform/mac.ts";
-import { formatIpv4, readIpv4 } from "../protocols/dhcp4/ipv4.ts";
+import { formatIpv4, readIpv4 } from "../protocols/inet/ipv4.ts";
 import type { Queries, Store } from "../store/database.ts";
 import { dhcpLeases } from "../store/schema/boot.ts";
 import type { Lease } from "./leases.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { formatIpv4, toIpv4 } from "../protocols/dhcp4/ipv4.ts";
+import { formatIpv4, toIpv4 } from "../protocols/inet/ipv4.ts";
 import { createLeasePool, type Lease } from "./leases.ts";
 import { ip, mac, server, subnet } from "./testdata/dhcp.ts";
 

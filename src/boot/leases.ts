@@ -1,5 +1,5 @@
 import type { Mac } from "../platform/mac.ts";
-import { type Ipv4, toIpv4 } from "../protocols/dhcp4/ipv4.ts";
+import { type Ipv4, toIpv4 } from "../protocols/inet/ipv4.ts";
 import { contains, type Subnet } from "./dhcp-settings.ts";
 
 /**

@@ -1,6 +1,6 @@
-import { formatIpv4 } from "../protocols/dhcp4/ipv4.ts";
 import type { DhcpPacket } from "../protocols/dhcp4/packet.ts";
 import { summary } from "../protocols/dhcp4/summary.ts";
+import { formatIpv4 } from "../protocols/inet/ipv4.ts";
 import type { BootFact, DhcpFact } from "./boot-fact.ts";
 import type { DhcpExchange } from "./dhcp-events.ts";
 

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { formatIpv4 } from "../protocols/dhcp4/ipv4.ts";
 import type { DhcpOptions } from "../protocols/dhcp4/options.ts";
+import { formatIpv4 } from "../protocols/inet/ipv4.ts";
 import { createLeasePool, type Lease } from "./leases.ts";
 import { type Decision, decideFull, quarantine } from "./offer.ts";
 import { asked, ip, mac, request, server, subnet } from "./testdata/dhcp.ts";

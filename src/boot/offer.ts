@@ -1,6 +1,6 @@
 import type { Mac } from "../platform/mac.ts";
-import { formatIpv4, type Ipv4 } from "../protocols/dhcp4/ipv4.ts";
 import type { DhcpPacket } from "../protocols/dhcp4/packet.ts";
+import { formatIpv4, type Ipv4 } from "../protocols/inet/ipv4.ts";
 import type { BootClient } from "./classify.ts";
 import { contains } from "./dhcp-settings.ts";
 import type { Lease, LeasePool } from "./leases.ts";

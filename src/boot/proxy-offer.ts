@@ -1,4 +1,4 @@
-import { formatIpv4 } from "../protocols/dhcp4/ipv4.ts";
+import { formatIpv4 } from "../protocols/inet/ipv4.ts";
 import type { Asked, Decision } from "./offer.ts";
 import { bootFields, buildReply } from "./reply.ts";
 

@@ -1,6 +1,6 @@
-import { broadcastOf, formatIpv4, type Ipv4, maskOf, unspecified } from "../protocols/dhcp4/ipv4.ts";
 import type { DhcpOptions } from "../protocols/dhcp4/options.ts";
 import type { DhcpPacket } from "../protocols/dhcp4/packet.ts";
+import { broadcastOf, formatIpv4, type Ipv4, maskOf, unspecified } from "../protocols/inet/ipv4.ts";
 import type { BootClient } from "./classify.ts";
 import type { Subnet } from "./dhcp-settings.ts";
 

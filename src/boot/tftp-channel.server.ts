@@ -1,8 +1,8 @@
-import { type Ipv4, readIpv4 } from "../protocols/dhcp4/ipv4.ts";
-import type { Libc } from "../protocols/dhcp4/libc.server.ts";
-import { attachFilter, type Instruction } from "../protocols/dhcp4/packet-port.server.ts";
-import { type PacketWatch, watchPackets } from "../protocols/dhcp4/packet-watch.server.ts";
-import { int32, openUdp, SOL_SOCKET, socketAddress } from "../protocols/dhcp4/udp-nic.server.ts";
+import { type Ipv4, readIpv4 } from "../protocols/inet/ipv4.ts";
+import type { Libc } from "../protocols/inet/libc.server.ts";
+import { attachFilter, type Instruction } from "../protocols/inet/packet-filter.server.ts";
+import { type PacketWatch, watchPackets } from "../protocols/inet/packet-watch.server.ts";
+import { int32, openUdp, SOL_SOCKET, socketAddress } from "../protocols/inet/socket.server.ts";
 import { encode, errorCode } from "../protocols/tftp/packet.ts";
 import { descriptorOf, type Listener } from "./tftp-listener.server.ts";
 import { createOutbox, type Outgoing } from "./tftp-outbox.ts";

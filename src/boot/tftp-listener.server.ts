@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { AppError } from "../platform/errors.ts";
-import type { Libc } from "../protocols/dhcp4/libc.server.ts";
-import { int32, SOL_SOCKET } from "../protocols/dhcp4/udp-nic.server.ts";
+import type { Libc } from "../protocols/inet/libc.server.ts";
+import { setReceiveBuffer } from "../protocols/inet/socket.server.ts";
 import { createOutbox, type Outgoing } from "./tftp-outbox.ts";
 
 export interface TftpListen {
@@ -27,8 +27,7 @@ export interface Listener {
   close(): void;
 }
 
-const SO_RCVBUF = 8;
-/** A rack that is switched on at once asks all at once: as many requests as the kernel lets wait. */
+/** A rack that is switched on at once asks all at once. */
 const receiveBuffer = 4 << 20;
 /** Sends that wait for room in the socket's buffer. */
 const maxWaiting = 4096;
@@ -53,7 +52,7 @@ export async function openListener(
         error: () => {}, // an ICMP error for some answer: its transfer's timeout deals with it
       },
     });
-    libc.setOption(descriptorOf(socket), SOL_SOCKET, SO_RCVBUF, int32(receiveBuffer));
+    setReceiveBuffer(libc, descriptorOf(socket), receiveBuffer);
     const outbox = createOutbox<Addressed>((packets) => hand(socket, packets), maxWaiting);
     listener = { address, port: socket.port, mtu, send: outbox.send, close: () => socket.close() };
     return listener;

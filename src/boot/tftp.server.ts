@@ -1,6 +1,6 @@
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
-import { openLibc } from "../protocols/dhcp4/libc.server.ts";
+import { openLibc } from "../protocols/inet/libc.server.ts";
 import { dataHeader } from "../protocols/tftp/blocks.ts";
 import { negotiate, type Terms } from "../protocols/tftp/options.ts";
 import { decode, encode, errorCode, type RequestPacket } from "../protocols/tftp/packet.ts";

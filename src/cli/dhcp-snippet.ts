@@ -2,7 +2,7 @@ import { networkInterfaces } from "node:os";
 import { renderDhcpSnippet, snippetKinds } from "../boot/dhcp-snippet.ts";
 import type { DaemonConfig } from "../platform/config.ts";
 import { AppError } from "../platform/errors.ts";
-import { readIpv4 } from "../protocols/dhcp4/ipv4.ts";
+import { readIpv4 } from "../protocols/inet/ipv4.ts";
 import { defineCommand } from "./define.ts";
 import { print } from "./output.ts";
 import { loadDaemonConfig } from "./settings.ts";

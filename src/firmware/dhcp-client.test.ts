@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { parseMac } from "../platform/mac.ts";
-import { type Ipv4, readIpv4, unspecified } from "../protocols/dhcp4/ipv4.ts";
 import type { DhcpOptions } from "../protocols/dhcp4/options.ts";
 import type { DhcpPacket } from "../protocols/dhcp4/packet.ts";
+import { type Ipv4, readIpv4, unspecified } from "../protocols/inet/ipv4.ts";
 import { beginDhcp, type DhcpState, decideDhcp, type Sending } from "./dhcp-client.ts";
 import { type FirmwareName, firmwareProfile } from "./profile.ts";
 

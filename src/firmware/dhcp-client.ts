@@ -1,8 +1,8 @@
 import type { Mac } from "../platform/mac.ts";
 import { macToBytes } from "../platform/mac.ts";
-import { everyone, formatIpv4, type Ipv4, unspecified } from "../protocols/dhcp4/ipv4.ts";
 import type { DhcpOptions } from "../protocols/dhcp4/options.ts";
 import type { DhcpPacket } from "../protocols/dhcp4/packet.ts";
+import { everyone, formatIpv4, type Ipv4, unspecified } from "../protocols/inet/ipv4.ts";
 import type { Profile } from "./profile.ts";
 import type { Stop } from "./stop.ts";
 

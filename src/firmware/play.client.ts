@@ -1,7 +1,7 @@
 import type { Clock } from "../platform/clock.ts";
 import type { Mac } from "../platform/mac.ts";
-import { formatIpv4, type Ipv4 } from "../protocols/dhcp4/ipv4.ts";
 import type { DhcpPacket } from "../protocols/dhcp4/packet.ts";
+import { formatIpv4, type Ipv4 } from "../protocols/inet/ipv4.ts";
 import {
   beginDhcp,
   type DhcpEvent,

@@ -1,5 +1,5 @@
 import type { Clock } from "../platform/clock.ts";
-import { formatIpv4 } from "../protocols/dhcp4/ipv4.ts";
+import { formatIpv4 } from "../protocols/inet/ipv4.ts";
 import {
   beginDownload,
   type DownloadEvent,

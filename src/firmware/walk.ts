@@ -1,5 +1,5 @@
 import type { Mac } from "../platform/mac.ts";
-import { formatIpv4, type Ipv4, readIpv4, unspecified } from "../protocols/dhcp4/ipv4.ts";
+import { formatIpv4, type Ipv4, readIpv4, unspecified } from "../protocols/inet/ipv4.ts";
 import type { DownloadEnd } from "../protocols/tftp/download.ts";
 import type { Bound } from "./dhcp-client.ts";
 import { ipxeOn, type Profile } from "./profile.ts";

@@ -1,12 +1,12 @@
 import type { Clock } from "../platform/clock.ts";
 import { AppError } from "../platform/errors.ts";
 import { decodeUdpPacket } from "../protocols/dhcp4/frame.ts";
-import { formatIpv4, type Ipv4, readIpv4 } from "../protocols/dhcp4/ipv4.ts";
-import { explainOpenFailure, type Libc, openLibc } from "../protocols/dhcp4/libc.server.ts";
 import { type DhcpPacket, decodePacket, encodePacket } from "../protocols/dhcp4/packet.ts";
 import { openClientPort } from "../protocols/dhcp4/packet-port.server.ts";
-import { type PacketWatch, watchPackets } from "../protocols/dhcp4/packet-watch.server.ts";
 import { type NicSocket, openNicSocket } from "../protocols/dhcp4/udp-nic.server.ts";
+import { formatIpv4, type Ipv4, readIpv4 } from "../protocols/inet/ipv4.ts";
+import { explainOpenFailure, type Libc, openLibc } from "../protocols/inet/libc.server.ts";
+import { type PacketWatch, watchPackets } from "../protocols/inet/packet-watch.server.ts";
 import type { Sending } from "./dhcp-client.ts";
 
 export interface Reply {

@@ -4,10 +4,10 @@
  * fields and options of the message.
  */
 import { macToBytes, parseMac } from "../../src/platform/mac.ts";
-import { everyone, formatIpv4, readIpv4, unspecified } from "../../src/protocols/dhcp4/ipv4.ts";
-import { openLibc } from "../../src/protocols/dhcp4/libc.server.ts";
 import { decodePacket, encodePacket } from "../../src/protocols/dhcp4/packet.ts";
 import { openNicSocket } from "../../src/protocols/dhcp4/udp-nic.server.ts";
+import { everyone, formatIpv4, readIpv4, unspecified } from "../../src/protocols/inet/ipv4.ts";
+import { openLibc } from "../../src/protocols/inet/libc.server.ts";
 
 const [device = "", mac = "", text = "{}"] = process.argv.slice(2);
 const { options, to, port, ...fields } = JSON.parse(text);

@@ -8,7 +8,7 @@ import { createLeasesRepository } from "../../src/boot/leases-repository.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { daemonConfigSchema } from "../../src/platform/config.ts";
 import { createJsonSink, createLogger } from "../../src/platform/logger.ts";
-import { formatIpv4 } from "../../src/protocols/dhcp4/ipv4.ts";
+import { formatIpv4 } from "../../src/protocols/inet/ipv4.ts";
 import { openStore } from "../../src/store/database.ts";
 
 const [file = "", database = ""] = process.argv.slice(2);

@@ -3,11 +3,11 @@
  * 10.77.0.200 and up; TFTP and HTTP misbehave by the name that is asked for. `bun broken-server.ts INTERFACE ADDRESS`
  */
 
-import { everyone, readIpv4, toIpv4, unspecified } from "../../src/protocols/dhcp4/ipv4.ts";
-import { openLibc } from "../../src/protocols/dhcp4/libc.server.ts";
 import type { DhcpOptions } from "../../src/protocols/dhcp4/options.ts";
 import { type DhcpPacket, decodePacket, encodePacket } from "../../src/protocols/dhcp4/packet.ts";
 import { openNicSocket } from "../../src/protocols/dhcp4/udp-nic.server.ts";
+import { everyone, readIpv4, toIpv4, unspecified } from "../../src/protocols/inet/ipv4.ts";
+import { openLibc } from "../../src/protocols/inet/libc.server.ts";
 import { decode, encode, type Packet } from "../../src/protocols/tftp/packet.ts";
 
 const [device = "", address = ""] = process.argv.slice(2);

@@ -1,5 +1,5 @@
 import { parseMac } from "../../platform/mac.ts";
-import { type Ipv4, readIpv4, unspecified } from "../../protocols/dhcp4/ipv4.ts";
+import { type Ipv4, readIpv4, unspecified } from "../../protocols/inet/ipv4.ts";
 import type { DhcpOptions } from "../../protocols/dhcp4/options.ts";
 import type { DhcpPacket } from "../../protocols/dhcp4/packet.ts";
 import { classify } from "../classify.ts";

@@ -1,5 +1,5 @@
 import { type Mac, macFromBytes, macToBytes } from "../../platform/mac.ts";
-import { type Ipv4, ipv4At, ipv4Bytes } from "./ipv4.ts";
+import { type Ipv4, ipv4At, ipv4Bytes } from "../inet/ipv4.ts";
 
 const length = 28;
 

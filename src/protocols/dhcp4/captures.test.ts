@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { formatIpv4 } from "./ipv4.ts";
+import { formatIpv4 } from "../inet/ipv4.ts";
 import { decodePacket, encodePacket } from "./packet.ts";
 import { summary } from "./summary.ts";
 import { type Captured, readPcap } from "./testdata/pcap.ts";

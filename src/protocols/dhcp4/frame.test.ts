@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { macToBytes, parseMac } from "../../platform/mac.ts";
+import { formatIpv4, readIpv4, toIpv4 } from "../inet/ipv4.ts";
 import { decodeArp, encodeArpProbe } from "./arp.ts";
 import { decodeUdpPacket, encodeUdpPacket } from "./frame.ts";
-import { formatIpv4, readIpv4, toIpv4 } from "./ipv4.ts";
 
 /** The one's complement sum of sound data with its checksum in place is all ones. */
 function sum(bytes: Uint8Array, initial = 0): number {

@@ -1,4 +1,4 @@
-import { type Ipv4, ipv4At, ipv4Bytes } from "./ipv4.ts";
+import { type Ipv4, ipv4At, ipv4Bytes } from "../inet/ipv4.ts";
 
 export interface UdpDatagram {
   source: Ipv4;

@@ -1,4 +1,4 @@
-import { formatIpv4, type Ipv4, ipv4At, ipv4Bytes } from "./ipv4.ts";
+import { formatIpv4, type Ipv4, ipv4At, ipv4Bytes } from "../inet/ipv4.ts";
 import { decodeText, encodeText, quote } from "./text.ts";
 
 /** Option 43 as the PXE 2.1 specification (§2.2, table 2-1) fills it. */

@@ -1,4 +1,4 @@
-import { formatIpv4, type Ipv4, ipv4At } from "./ipv4.ts";
+import { formatIpv4, type Ipv4, ipv4At } from "../inet/ipv4.ts";
 import { decodeSubOptions } from "./option-pxe.ts";
 import { decodeText, quote } from "./text.ts";
 

@@ -1,4 +1,4 @@
-import { formatIpv4, type Ipv4, ipv4At, ipv4Bytes } from "./ipv4.ts";
+import { formatIpv4, type Ipv4, ipv4At, ipv4Bytes } from "../inet/ipv4.ts";
 import { decodeIpxe, encodeIpxe, formatIpxe, type IpxeOptions } from "./option-ipxe.ts";
 import { decodePxe, encodePxe, formatPxe, type PxeOptions } from "./option-pxe.ts";
 import { decodeRelay, encodeRelay, formatRelay, type RelayAgentInfo } from "./option-relay.ts";

@@ -1,11 +1,11 @@
 import type { Clock } from "../../platform/clock.ts";
 import { type Mac, macToBytes } from "../../platform/mac.ts";
+import type { Ipv4 } from "../inet/ipv4.ts";
+import type { Libc } from "../inet/libc.server.ts";
+import { type PacketWatch, watchPackets } from "../inet/packet-watch.server.ts";
 import { decodeArp, encodeArpProbe } from "./arp.ts";
 import { decodeUdpPacket, encodeUdpPacket, type UdpDatagram } from "./frame.ts";
-import type { Ipv4 } from "./ipv4.ts";
-import type { Libc } from "./libc.server.ts";
 import { ETH_P_IP, linkAddress, openClientPort, openPackets } from "./packet-port.server.ts";
-import { type PacketWatch, watchPackets } from "./packet-watch.server.ts";
 
 /** What DHCP needs below UDP on one interface. Wants CAP_NET_RAW. */
 export interface PacketSocket {

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { everyone, toIpv4, unspecified } from "./ipv4.ts";
+import { everyone, toIpv4, unspecified } from "../inet/ipv4.ts";
 import type { DhcpOptions } from "./options.ts";
 import { type DhcpPacket, decodePacket, encodePacket } from "./packet.ts";
 import { summary } from "./summary.ts";

@@ -1,4 +1,4 @@
-import { type Ipv4, ipv4At, ipv4Bytes } from "./ipv4.ts";
+import { type Ipv4, ipv4At, ipv4Bytes } from "../inet/ipv4.ts";
 import { decodeOptions, encodeOptions } from "./option-area.ts";
 import type { DhcpOptions } from "./options.ts";
 import { decodeText, encodeText } from "./text.ts";

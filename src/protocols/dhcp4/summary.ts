@@ -1,4 +1,4 @@
-import { formatIpv4, type Ipv4 } from "./ipv4.ts";
+import { formatIpv4, type Ipv4 } from "../inet/ipv4.ts";
 import { knownOptions } from "./options.ts";
 import type { DhcpPacket } from "./packet.ts";
 import { quote } from "./text.ts";

@@ -1,6 +1,7 @@
 import { createSocket } from "node:dgram";
-import { type Ipv4, ipv4Bytes, readIpv4, unspecified } from "./ipv4.ts";
-import type { Libc } from "./libc.server.ts";
+import { type Ipv4, readIpv4, unspecified } from "../inet/ipv4.ts";
+import type { Libc } from "../inet/libc.server.ts";
+import { int32, openUdp, SOL_SOCKET, setReceiveBuffer, socketAddress } from "../inet/socket.server.ts";
 
 /** A UDP port on one interface: hears broadcasts that came in there, and what it sends leaves there. */
 export interface NicSocket {
@@ -14,24 +15,10 @@ export interface NicSocketHandlers {
   error(error: Error): void;
 }
 
-const AF_INET = 2;
-const SOCK_DGRAM_NONBLOCK_CLOEXEC = 2 | 0o4000 | 0o2000000;
-export const SOL_SOCKET = 1;
 const SO_BROADCAST = 6;
-const SO_RCVBUF = 8;
 const SO_BINDTODEVICE = 25;
-const SO_RCVBUFFORCE = 33;
 /** A rack that is switched on at once sends more than the kernel's 200 KiB hold while a commit is under way. */
 const receiveBuffer = 4 << 20;
-
-/** As large as asked for where we may (CAP_NET_ADMIN), else as `net.core.rmem_max` allows. */
-export function setReceiveBuffer(libc: Libc, fd: number, bytes: number): void {
-  try {
-    libc.setOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, int32(bytes));
-  } catch {
-    libc.setOption(fd, SOL_SOCKET, SO_RCVBUF, int32(bytes));
-  }
-}
 
 /**
  * Bound to the device before it is bound to the port, so that no other interface's packet ever gets in. Without
@@ -83,18 +70,4 @@ export async function openNicSocket(
       return closed.promise;
     },
   };
-}
-
-/** A UDP socket over IPv4 that is bound to nothing yet. @throws SystemCallError */
-export const openUdp = (libc: Libc) => libc.socket(AF_INET, SOCK_DGRAM_NONBLOCK_CLOEXEC, 0);
-
-/** struct sockaddr_in. */
-export function socketAddress(address: Ipv4, port: number): Uint8Array {
-  const bytes = new Uint8Array(16);
-  bytes.set([AF_INET, 0, port >> 8, port & 255, ...ipv4Bytes(address)]);
-  return bytes;
-}
-
-export function int32(value: number): Uint8Array {
-  return new Uint8Array(Int32Array.of(value).buffer);
 }
