@@ -66,7 +66,9 @@ export function createMachine(
   let qmp: Qmp | undefined;
 
   const running = () => vm?.running() ?? false;
+  let silence: NodeJS.Timeout | undefined;
   const powerOff = async () => {
+    clearInterval(silence);
     qmp?.close();
     qmp = undefined;
     await vm?.stop(2000);
@@ -76,6 +78,16 @@ export function createMachine(
   const monitor = () => {
     if (!qmp || !running()) throw new Error(`${parts.name} is off`);
     return qmp;
+  };
+
+  // Under emulation a restart is lost now and then: no processor comes out of the reset, and the firmware stays silent.
+  const revive = () => {
+    say(`${parts.name}: no sign of the firmware a minute and a half after a restart: pressing reset`);
+    const registers = monitor().execute("human-monitor-command", { "command-line": "info registers -a" });
+    registers
+      .then((text) => writeFileSync(join(directory, "registers.txt"), String(text)))
+      .then(() => monitor().execute("system_reset"))
+      .catch((error) => say(`${parts.name}: ${error}`));
   };
 
   return {
@@ -100,6 +112,7 @@ export function createMachine(
         await powerOff();
         throw new Error(`${parts.name} did not start: ${tailOf(qemuLog) || String(error)}`);
       }
+      silence = setInterval(watchRestart(consoleLog, revive), 5_000);
     },
     async reset() {
       await monitor().execute("system_reset");
@@ -127,5 +140,19 @@ export function createMachine(
       await qmp.execute("screendump", { filename: path, format: "png" });
       return path;
     },
+  };
+}
+
+/** Calls `lost` when Linux' last word before a restart has stayed the console's last for 90 s; to be called every 5 s. */
+export function watchRestart(log: TextLog, lost: () => void): () => void {
+  let silent = 0;
+  return () => {
+    silent = /reboot: (?:machine restart|Restarting system)\s*$/.test(log.text().slice(-200))
+      ? silent + 5
+      : 0;
+    if (silent >= 90) {
+      silent = 0;
+      lost();
+    }
   };
 }
