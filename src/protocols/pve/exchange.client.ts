@@ -1,5 +1,5 @@
 import { Readable } from "node:stream";
-import { type Dispatcher, Pool } from "undici/index.js";
+import { Pool } from "undici/index.js";
 import type { Clock } from "../../platform/clock.ts";
 import { type Endpoint, formatEndpoint } from "./endpoint.ts";
 import type { RawAnswer } from "./envelope.ts";
@@ -32,40 +32,58 @@ export function createExchange(
       }),
   );
 
-  async function send(index: number, request: ExchangeRequest): Promise<ExchangeResult> {
+  function send(index: number, request: ExchangeRequest): Promise<ExchangeResult> {
     const pool = pools[index];
     if (!pool) throw new Error(`no endpoint ${index}`);
-    const deadline = new AbortController();
-    const cancelTimer = clock.after(request.timeoutMs, () => deadline.abort());
-    const signal = request.signal ? AbortSignal.any([request.signal, deadline.signal]) : deadline.signal;
-    try {
-      const response = await pool.request({
-        method: request.method,
-        path: request.path,
-        headers: request.headers,
-        body: bodyOf(request.body),
-        signal,
-      });
-      const answer: RawAnswer = {
-        status: response.statusCode,
-        statusText: response.statusText,
-        body: await readBounded(response),
-      };
-      const date = response.headers.date;
-      return { kind: "answer", answer, date: typeof date === "string" ? date : undefined };
-    } catch (error) {
-      if (request.signal?.aborted) return { kind: "cancelled" };
-      if (error instanceof NotConnected)
-        return { kind: "not-sent", why: error.message, mismatch: error.mismatch };
-      if (deadline.signal.aborted) return { kind: "unanswered", timedOut: true, why: "no answer in time" };
-      return {
-        kind: "unanswered",
-        timedOut: false,
-        why: error instanceof Error ? error.message : String(error),
-      };
-    } finally {
+    const { method, path, headers, body, signal } = request;
+    if (signal?.aborted) return Promise.resolve({ kind: "cancelled" });
+    const { promise, resolve } = Promise.withResolvers<ExchangeResult>();
+    let abort: ((reason: Error) => void) | undefined;
+    let ended = false;
+    const end = (result: ExchangeResult) => {
+      ended = true;
       cancelTimer();
-    }
+      signal?.removeEventListener("abort", cancel);
+      resolve(result);
+    };
+    const giveUp = (result: ExchangeResult) => {
+      end(result);
+      abort?.(new Error("given up"));
+    };
+    const cancel = () => giveUp({ kind: "cancelled" });
+    const cancelTimer = clock.after(request.timeoutMs, () =>
+      giveUp({ kind: "unanswered", timedOut: true, why: "no answer in time" }),
+    );
+    signal?.addEventListener("abort", cancel);
+
+    let answer = { status: 0, statusText: "", date: "" };
+    let bytes = 0;
+    const chunks: Buffer[] = [];
+    pool.dispatch(
+      { method, path, headers, body: bodyOf(body) },
+      {
+        // The first moment at which there is something to abort; until then the request waits for a connection.
+        onRequestStart(controller) {
+          abort = (reason) => controller.abort(reason);
+          if (ended) abort(new Error("given up"));
+        },
+        onResponseStart(_, status, { date }, statusText = "") {
+          answer = { status, statusText, date: String(date ?? "") };
+        },
+        onResponseData(controller, chunk) {
+          bytes += chunk.length;
+          if (bytes <= maxAnswerBytes) chunks.push(chunk);
+          else controller.abort(new Error(`the answer is larger than ${maxAnswerBytes} bytes`));
+        },
+        onResponseEnd() {
+          if (!ended) end(answered(answer, Buffer.concat(chunks)));
+        },
+        onResponseError(_, error) {
+          if (!ended) end(failed(error));
+        },
+      },
+    );
+    return promise;
   }
 
   return {
@@ -83,16 +101,16 @@ function bodyOf(body: ExchangeRequest["body"]): string | Readable | null {
     : Readable.from(body, { objectMode: false });
 }
 
-/** The body as text; one that would not end is cut off. */
-async function readBounded({ headers, body }: Dispatcher.ResponseData): Promise<string> {
-  const announced = Number(headers["content-length"] ?? Number.NaN);
-  if (announced <= maxAnswerBytes) return body.text();
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of body) {
-    bytes += chunk.length;
-    if (bytes > maxAnswerBytes) throw new Error(`the answer is larger than ${maxAnswerBytes} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString("utf8");
+function answered(
+  { status, statusText, date }: { status: number; statusText: string; date: string },
+  body: Buffer,
+): ExchangeResult {
+  const answer: RawAnswer = { status, statusText, body: body.toString("utf8") };
+  return { kind: "answer", answer, date: date || undefined };
+}
+
+function failed(error: Error): ExchangeResult {
+  return error instanceof NotConnected
+    ? { kind: "not-sent", why: error.message, mismatch: error.mismatch }
+    : { kind: "unanswered", timedOut: false, why: error.message };
 }
