@@ -1,9 +1,10 @@
-import http, { type IncomingMessage, type ServerResponse } from "node:http";
+import http, { type IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { getRequestListener } from "@hono/node-server";
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import type { Logger } from "../platform/logger.ts";
 import type { PeerIdentity, Routes } from "./app.ts";
+import { type Listeners, listenersOf, pour } from "./event-stream.server.ts";
 
 /** A connection that is to become a WebSocket; whoever does not take it leaves it to be refused. */
 export type Upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer, peer: PeerIdentity) => boolean;
@@ -56,6 +57,7 @@ export function createHttp1(
   const strangers = new Map<string, number>();
   const peers = new WeakMap<object, PeerIdentity>();
   const timers = new WeakMap<object, ReturnType<typeof setTimeout>>();
+  const listeners = new WeakMap<object, Listeners>();
   const open = new Set<Duplex>();
   const peerOf = (socket: object): PeerIdentity => peers.get(socket) ?? { kind: "network", address: "" };
 
@@ -68,6 +70,8 @@ export function createHttp1(
         setTimeout(() => socket.destroy(), after),
       );
   }
+
+  const linger = (socket: Duplex) => expire(socket, limits.linger);
 
   const listener = getRequestListener(
     async (request, { incoming, outgoing }) => {
@@ -83,8 +87,12 @@ export function createHttp1(
       });
       if (response.headers.get("content-type") !== "text/event-stream" || response.body === null)
         return response;
-      // checked: this listener serves HTTP/1.1 alone
-      pour(response.status, response.headers, response.body, outgoing as ServerResponse);
+      const { socket, httpVersion } = incoming;
+      // HTTP/1.0 knows no chunks, and a response without its socket waits for another's end.
+      if (httpVersion !== "1.1" || !(outgoing instanceof ServerResponse) || outgoing.socket !== socket)
+        return response;
+      untimed.add(socket);
+      pour(response, response.body, outgoing, socket, listeners.get(socket) ?? [], linger);
       return RESPONSE_ALREADY_SENT;
     },
     // Replacing the global Request and Response would break Bun's own server in this process.
@@ -161,6 +169,7 @@ export function createHttp1(
         expire(socket, undefined);
       });
       expire(socket, limits.head);
+      listeners.set(socket, listenersOf(socket));
       server.emit("connection", socket);
     },
     close() {
@@ -174,28 +183,3 @@ const ignore = () => {};
 
 const hasBody = ({ headers }: IncomingMessage) =>
   headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
-
-/**
- * Sends what may stay open for days and come by the thousand: of the request and its handling nothing stays in memory,
- * as it would while the adapter waits for the end.
- */
-function pour(status: number, headers: Headers, body: ReadableStream<Uint8Array>, to: ServerResponse): void {
-  const reader = body.getReader();
-  const cancel = () => void reader.cancel().catch(ignore);
-  // Whoever left meanwhile does so no second time.
-  if (to.destroyed) {
-    cancel();
-    return;
-  }
-  to.once("close", cancel);
-  to.statusCode = status;
-  to.setHeaders(headers).flushHeaders();
-  const next = () => void reader.read().then(take, () => to.destroy());
-  function take({ done, value }: Awaited<ReturnType<typeof reader.read>>): void {
-    if (to.destroyed) return;
-    if (done) to.end();
-    else if (to.write(value)) next();
-    else to.once("drain", next);
-  }
-  next();
-}
