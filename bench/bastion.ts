@@ -22,7 +22,7 @@ export async function writeConfig(
     adminSocket: join(home, "labctl.sock"),
     logLevel: "warn",
     interfaces: [{ name: nic.interface, dhcp: "off", address: nic.address, ...interfaces }],
-    tftp: { maxTransfers: 20_000, maxPerClient: 1000 },
+    tftp: { maxPerClient: 1000 },
     imageDir: join(home, "images"),
     // followers come by the thousand, and one user asks for lists all the time
     labd: { rateLimits: { general: 10_000_000, enrol: 10_000, tokens: 10_000, failed: 10_000 } },

@@ -14,53 +14,103 @@ export interface Slot {
   released: boolean;
 }
 
-/** Who may have a transfer now: so many in all, so many for one client address. */
+/** Somebody's request for a file, and what to do with the slot it gets. */
+export interface Applicant {
+  key: string;
+  client: TftpClient;
+  request: RequestPacket;
+  start(slot: Slot): void;
+}
+
+export type Entry =
+  | { kind: "admitted" }
+  /** Until there is room, as long as the client keeps asking; `before` it as many others. */
+  | { kind: "waits"; before: number }
+  /** Why there is no place, in words for the client. */
+  | { kind: "busy"; reason: string };
+
+/** Who may have a transfer now: so many in all, so many for one client address; who comes late waits for his turn. */
 export interface Admission {
   find(key: string): Slot | undefined;
-  /** A slot, or why there is none, in words for the client. */
-  enter(
-    key: string,
-    client: TftpClient,
-    request: RequestPacket,
-  ): { kind: "slot"; slot: Slot } | { kind: "busy"; reason: string };
-  release(slot: Slot): void;
+  enter(applicant: Applicant, now: number): Entry;
+  release(slot: Slot, now: number): void;
+  /** Nobody waits any more for what this address of ours was asked. */
+  dismiss(local: string): void;
   /** May be released while being gone through. */
   slots(): Iterable<Slot>;
   size(): number;
 }
 
 export function createAdmission(
-  limits: Pick<TftpLimits, "transfers" | "perClient">,
+  limits: Pick<TftpLimits, "transfers" | "perClient" | "waiting" | "patienceMs">,
   onChange: (size: number) => void,
 ): Admission {
   const slots = new Map<string, Slot>();
   const perClient = new Map<string, number>();
+  /** Oldest first. */
+  const waiting = new Map<string, Applicant & { askedAt: number }>();
+
+  function leave({ address }: TftpClient): void {
+    const left = (perClient.get(address) ?? 1) - 1;
+    if (left > 0) perClient.set(address, left);
+    else perClient.delete(address);
+  }
+
+  function admit({ key, client, request, start }: Applicant): void {
+    const slot: Slot = { key, client, request, transfer: undefined, released: false };
+    slots.set(key, slot);
+    onChange(slots.size);
+    start(slot);
+  }
+
+  /** The oldest whose client has not given up; those who have make room. */
+  function next(now: number): Applicant | undefined {
+    for (const [key, applicant] of waiting) {
+      waiting.delete(key);
+      if (now - applicant.askedAt <= limits.patienceMs) return applicant;
+      leave(applicant.client);
+    }
+    return undefined;
+  }
+
   return {
     find: (key) => slots.get(key),
-    enter(key, client, request) {
+    enter(applicant, now) {
+      const { key, client } = applicant;
       const { address } = client;
+      const known = waiting.has(key);
       const own = perClient.get(address) ?? 0;
-      if (slots.size >= limits.transfers) {
-        return { kind: "busy", reason: `server busy with ${limits.transfers} transfers, try again` };
-      }
-      if (own >= limits.perClient) {
+      if (!known && own >= limits.perClient) {
         return { kind: "busy", reason: `${address} has ${own} transfers under way, the most it may have` };
       }
-      const slot: Slot = { key, client, request, transfer: undefined, released: false };
-      slots.set(key, slot);
-      perClient.set(address, own + 1);
-      onChange(slots.size);
-      return { kind: "slot", slot };
+      const full = slots.size >= limits.transfers;
+      if (full && !known && waiting.size >= limits.waiting) {
+        return { kind: "busy", reason: `server busy with ${slots.size} transfers, ${waiting.size} wait` };
+      }
+      if (!known) perClient.set(address, own + 1);
+      if (full) {
+        waiting.set(key, { ...applicant, askedAt: now });
+        return { kind: "waits", before: waiting.size - 1 };
+      }
+      waiting.delete(key);
+      admit(applicant);
+      return { kind: "admitted" };
     },
-    release(slot) {
+    release(slot, now) {
       if (slot.released) return;
       slot.released = true;
       if (slots.get(slot.key) === slot) slots.delete(slot.key);
-      const { address } = slot.client;
-      const left = (perClient.get(address) ?? 1) - 1;
-      if (left > 0) perClient.set(address, left);
-      else perClient.delete(address);
+      leave(slot.client);
       onChange(slots.size);
+      const applicant = slots.size < limits.transfers ? next(now) : undefined;
+      if (applicant !== undefined) admit(applicant);
+    },
+    dismiss(local) {
+      for (const [key, { client }] of waiting) {
+        if (client.local !== local) continue;
+        waiting.delete(key);
+        leave(client);
+      }
     },
     slots: () => slots.values(),
     size: () => slots.size,

@@ -3,8 +3,12 @@ import type { TransferTimes } from "../protocols/tftp/transfer.ts";
 export interface TftpLimits {
   /** Transfers at once, in all. */
   transfers: number;
-  /** Transfers at once to one client address. */
+  /** Transfers at once to one client address, and requests of it that wait for one. */
   perClient: number;
+  /** Requests that wait while there are `transfers`. */
+  waiting: number;
+  /** After this many milliseconds without being asked again a waiting request is taken for given up. */
+  patienceMs: number;
   /** Largest windowsize granted. */
   windowsize: number;
   /** Encoded packets kept for those who ask next. */
@@ -19,6 +23,9 @@ export interface TftpLimits {
 export const defaultTftpLimits: TftpLimits = {
   transfers: 1024,
   perClient: 16,
+  waiting: 16_384,
+  // firmware waits 4 to 8 s before it asks again
+  patienceMs: 10_000,
   windowsize: 64,
   cacheBytes: 32 * 1024 * 1024,
   netasciiBytes: 1024 * 1024,

@@ -93,54 +93,61 @@ export function createTftpServer(options: TftpServerOptions): TftpServer {
     if (packet.kind === "ignore") return;
     const key = `${listener.address} ${address} ${port}`;
     const client = { address, port, local: listener.address };
-    if (packet.kind === "RRQ") void onRead(listener, packet, key, client);
+    if (packet.kind === "RRQ") onRead(listener, packet, key, client);
     else if (packet.kind === "WRQ") {
       refuse(listener, client, packet.filename, errorCode.accessViolation, "this server is read-only");
     } else if (options.singlePort) admission.find(key)?.transfer?.receive(packet);
     // what else comes to this port is not answered: an ERROR might start an endless exchange
   }
 
-  async function onRead(
-    listener: Listener,
-    request: RequestPacket,
-    key: string,
-    client: TftpClient,
-  ): Promise<void> {
+  function onRead(listener: Listener, request: RequestPacket, key: string, client: TftpClient): void {
     const { filename } = request;
     const earlier = admission.find(key);
     if (earlier) {
       // the same again while the answer is on its way: retransmission is the transfer's own task
       if (earlier.request.filename === filename && !earlier.transfer?.progress()) return;
       earlier.transfer?.tell({ kind: "superseded" });
-      admission.release(earlier);
+      release(earlier);
     }
     const name = normalisePath(filename);
     if (name.kind === "ignore") {
-      return refuse(listener, client, filename, errorCode.accessViolation, name.reason);
+      refuse(listener, client, filename, errorCode.accessViolation, name.reason);
+      return;
     }
-    const entry = admission.enter(key, client, request);
-    if (entry.kind === "busy") {
-      logger.warn("tftp request refused", { client: client.address, file: name.path, reason: entry.reason });
-      return refuse(listener, client, filename, errorCode.undefined, entry.reason);
+    const start = (slot: Slot) => void serve(listener, slot, name.path);
+    const entry = admission.enter({ key, client, request, start }, clock.monotonic());
+    if (entry.kind === "admitted") return;
+    const facts = { client: client.address, file: name.path };
+    if (entry.kind === "waits") {
+      if (entry.before === 0) logger.warn("tftp transfers are at their limit: requests wait", facts);
+      return;
     }
-    const { slot } = entry;
+    logger.warn("tftp request refused", { ...facts, reason: entry.reason });
+    refuse(listener, client, filename, errorCode.undefined, entry.reason);
+  }
+
+  const release = (slot: Slot) => admission.release(slot, clock.monotonic());
+
+  async function serve(listener: Listener, slot: Slot, path: string): Promise<void> {
+    const { client, request } = slot;
     let file: TftpFile | undefined;
     try {
-      file = await openWithin(limits.openMs, clock, source, name.path, client);
+      file = await openWithin(limits.openMs, clock, source, path, client);
       if (file && request.mode === "netascii") file = await inNetascii(file, limits.netasciiBytes);
       if (slot.released) file && closeFile(file);
-      else if (file) await send(listener, slot, name.path, file);
-      else refuse(listener, client, filename, errorCode.fileNotFound, "file not found");
+      else if (file) await send(listener, slot, path, file);
+      else refuse(listener, client, request.filename, errorCode.fileNotFound, "file not found");
     } catch (error) {
       if (file) closeFile(file);
       logger.error("tftp file cannot be sent", {
         client: client.address,
-        file: name.path,
+        file: path,
         reason: error instanceof Error ? error.message : String(error),
       });
-      if (!slot.released) refuse(listener, client, filename, errorCode.undefined, "file cannot be read now");
+      if (!slot.released)
+        refuse(listener, client, request.filename, errorCode.undefined, "file cannot be read now");
     } finally {
-      if (slot.transfer === undefined) admission.release(slot);
+      if (slot.transfer === undefined) release(slot);
     }
   }
 
@@ -163,7 +170,7 @@ export function createTftpServer(options: TftpServerOptions): TftpServer {
       channel,
       clock,
       onEnd(ended) {
-        admission.release(slot);
+        release(slot);
         report(facts, ended, clock.monotonic() - startedAt);
       },
     });
@@ -223,10 +230,11 @@ export function createTftpServer(options: TftpServerOptions): TftpServer {
 
   function close(listener: Listener): void {
     if (!listeners.delete(listener)) return;
+    admission.dismiss(listener.address);
     for (const slot of admission.slots()) {
       if (slot.client.local !== listener.address) continue;
       slot.transfer?.tell({ kind: "stop" });
-      admission.release(slot);
+      release(slot);
     }
     listener.close();
   }

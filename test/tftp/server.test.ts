@@ -185,8 +185,8 @@ test("silence is answered with retransmission, then with an ERROR, and the place
   expect(ended()).toMatchObject([{ outcome: "timed-out" }]);
 });
 
-test("more transfers than one client, or all together, may have are refused with an ERROR", async () => {
-  const { port, server } = await serve({ f: bytes }, { limits: { perClient: 2, transfers: 3 } });
+test("more transfers than one client may have are refused with an ERROR", async () => {
+  const { port, server } = await serve({ f: bytes }, { limits: { perClient: 2 } });
   const ask = async (address: string) => {
     const raw = await client(address);
     raw.send(rrq("f"), port);
@@ -196,8 +196,56 @@ test("more transfers than one client, or all together, may have are refused with
   expect(await ask("127.0.0.1")).toMatchObject({ kind: "DATA" });
   expect(await ask("127.0.0.1")).toMatchObject({ kind: "ERROR", code: 0 });
   expect(await ask("127.0.0.2")).toMatchObject({ kind: "DATA" });
-  expect(await ask("127.0.0.3")).toMatchObject({ kind: "ERROR", code: 0 });
   expect(server.active()).toBe(3);
+});
+
+test("who comes while all transfers are taken waits his turn, in the order of asking, and is served", async () => {
+  const { port, server } = await serve({ f: bytes }, { limits: { perClient: 2, transfers: 1, waiting: 3 } });
+  const [first, second, third] = [
+    await client("127.0.0.1"),
+    await client("127.0.0.2"),
+    await client("127.0.0.3"),
+  ];
+  first.send(rrq("f"), port);
+  const begun = await first.next();
+  for (const waits of [second, third, second]) waits.send(rrq("f"), port);
+  // one more of his own fits beside the one that waits, two do not; a fourth in line does not
+  for (const more of ["ok", "busy"]) {
+    const raw = await client("127.0.0.3");
+    raw.send(rrq("f"), port);
+    if (more === "busy") expect((await raw.next())?.packet).toMatchObject({ kind: "ERROR", code: 0 });
+  }
+  const late = await client("127.0.0.4");
+  late.send(rrq("f"), port);
+  expect((await late.next())?.packet).toMatchObject({ kind: "ERROR", code: 0 });
+  expect(server.active()).toBe(1);
+
+  first.send({ kind: "ERROR", code: 0, message: "enough" }, begun?.port ?? 0);
+  const served = await second.next();
+  expect(served?.packet).toMatchObject({ kind: "DATA", block: 1 });
+  second.send({ kind: "ERROR", code: 0, message: "enough" }, served?.port ?? 0);
+  expect((await third.next())?.packet).toMatchObject({ kind: "DATA", block: 1 });
+});
+
+test("who waits for a transfer and asks no more is passed over, and counts no more", async () => {
+  const { port } = await serve({ f: bytes }, { limits: { perClient: 1, transfers: 1, patienceMs: 400 } });
+  const [first, gone, keen] = [
+    await client("127.0.0.1"),
+    await client("127.0.0.2"),
+    await client("127.0.0.3"),
+  ];
+  first.send(rrq("f"), port);
+  const begun = await first.next();
+  gone.send(rrq("f"), port);
+  await Bun.sleep(600);
+  keen.send(rrq("f"), port);
+  first.send({ kind: "ERROR", code: 0, message: "enough" }, begun?.port ?? 0);
+  const served = await keen.next();
+  expect(served?.packet).toMatchObject({ kind: "DATA", block: 1 });
+  keen.send({ kind: "ERROR", code: 0, message: "enough" }, served?.port ?? 0);
+  const again = await client("127.0.0.2");
+  again.send(rrq("f"), port);
+  expect((await again.next())?.packet).toMatchObject({ kind: "DATA", block: 1 });
 });
 
 test("a file that opens too slowly, cannot be opened or ends too soon is an ERROR without its path", async () => {
