@@ -22,6 +22,7 @@ interface Bench {
   save?: (changes: readonly LeaseChange[]) => Promise<void>;
   holder?: (address: Ipv4) => Mac | undefined | Promise<Mac | undefined>;
   bootOptions?: DhcpServiceDeps["bootOptions"];
+  crowded?: () => boolean;
   observe?: DhcpServiceDeps["observe"];
 }
 
@@ -30,6 +31,7 @@ function bench({
   save = async () => {},
   holder = () => undefined,
   bootOptions = () => ({}),
+  crowded = () => false,
   observe,
 }: Bench = {}) {
   const clock = createManualClock(1_000_000);
@@ -58,6 +60,7 @@ function bench({
       boot: { httpPort: 8080, program: "ipxe", discoveryControl: true },
       decideNbp,
       bootOptions,
+      crowded,
       journal: createLeaseJournal(
         {
           async save(changes) {
@@ -112,6 +115,20 @@ test("a lease that cannot be saved is not given, and the next attempt is served"
   full = false;
   await ask("DHCPREQUEST", 1, wants("10.0.0.100"));
   expect(sent.map((packet) => packet.options.messageType)).toEqual(["DHCPACK"]);
+});
+
+test("firmware that would wait for its boot program is not let in yet; what is under way goes on", async () => {
+  let crowded = true;
+  const { ask, sent, events, wants } = bench({ crowded: () => crowded });
+  await ask("DHCPDISCOVER", 1, {}, "bios");
+  expect(sent).toEqual([]);
+  expect(events).toMatchObject([{ kind: "exchange", outcome: { kind: "ignored" } }]);
+  await ask("DHCPREQUEST", 2, wants("10.0.0.100"), "bios");
+  await ask("DHCPDISCOVER", 3, {}, "ipxe");
+  crowded = false;
+  await ask("DHCPDISCOVER", 1, {}, "bios");
+  const types = sent.map((packet) => packet.options.messageType);
+  expect(types).toEqual(["DHCPACK", "DHCPOFFER", "DHCPOFFER"]);
 });
 
 test("requests that arrive together share one commit", async () => {

@@ -29,6 +29,8 @@ export interface DhcpServiceDeps {
   boot: BootSettings;
   decideNbp: NbpPolicy;
   bootOptions(mac: Mac): MachineBootOptions | Promise<MachineBootOptions>;
+  /** Whether a machine that is let in now would have to wait for its boot program. */
+  crowded?(): boolean;
   journal: LeaseJournal;
   observe(event: DhcpEvent): void;
   clock: Clock;
@@ -100,6 +102,20 @@ export function createDhcpService(
   });
 
   async function decide(asked: Asked, port: 67 | 4011): Promise<Decision> {
+    const { client, request } = asked;
+    // Firmware asks for an address for a minute, for its boot program 20 s or less: whoever has to wait does so here.
+    // Beside another server, which offers it an address all the same, that would cost it the boot.
+    if (
+      mode === "full" &&
+      client.kind === "pxe" &&
+      request.options.messageType === "DHCPDISCOVER" &&
+      deps.crowded?.()
+    ) {
+      return {
+        kind: "ignore",
+        reason: "more machines boot than TFTP serves at a time; it asks again shortly",
+      };
+    }
     if (port === 4011) return decideBinl(asked);
     if (mode === "proxy") return decideProxy(asked);
     return await keeper.decide(asked);

@@ -23,6 +23,8 @@ export interface DhcpServerDeps {
   repository: LeasesRepository;
   /** What this machine needs differently; asked for each request of a boot client, so it has to be quick. */
   bootOptions(mac: Mac): MachineBootOptions | Promise<MachineBootOptions>;
+  /** Whether a machine that is let in now would have to wait for its boot program. */
+  crowded?(): boolean;
   /** Every exchange, what other servers were heard to answer, and the troubles recognised. */
   observe(event: DhcpEvent): void;
   clock: Clock;

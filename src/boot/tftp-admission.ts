@@ -39,6 +39,7 @@ export interface Admission {
   /** May be released while being gone through. */
   slots(): Iterable<Slot>;
   size(): number;
+  waiting(): number;
 }
 
 export function createAdmission(
@@ -114,5 +115,6 @@ export function createAdmission(
     },
     slots: () => slots.values(),
     size: () => slots.size,
+    waiting: () => waiting.size,
   };
 }

@@ -43,6 +43,8 @@ export interface TftpServer {
   stop(): Promise<void>;
   /** Transfers under way. */
   active(): number;
+  /** Requests that wait for one. */
+  waiting(): number;
 }
 
 export interface TftpListener {
@@ -248,6 +250,7 @@ export function createTftpServer(options: TftpServerOptions): TftpServer {
     async stop() {
       for (const listener of listeners) close(listener);
     },
-    active: () => admission.size(),
+    active: admission.size,
+    waiting: admission.waiting,
   };
 }

@@ -99,7 +99,7 @@ export const daemonConfigSchema = z.strictObject({
       port: port.default(69),
       /** Answer every transfer from the listening port, for networks that drop the others. */
       singlePort: z.boolean().default(false),
-      maxTransfers: z.int().min(1).max(100_000).default(2048),
+      maxTransfers: z.int().min(1).max(100_000).default(1024),
       maxPerClient: z.int().min(1).max(1000).default(16),
     })
     .prefault({}),

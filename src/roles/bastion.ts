@@ -110,6 +110,7 @@ export async function startBastion(
           ...(discoveryControl !== undefined && { skipPxeDiscoveryControl: !discoveryControl }),
         };
       },
+      crowded: () => tftp.waiting() >= 2 * config.tftp.maxTransfers,
       observe: (event) => {
         measured.dhcp(event);
         observer.dhcp(event);
