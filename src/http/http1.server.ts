@@ -92,7 +92,9 @@ export function createHttp1(
       if (httpVersion !== "1.1" || !(outgoing instanceof ServerResponse) || outgoing.socket !== socket)
         return response;
       untimed.add(socket);
-      pour(response, response.body, outgoing, socket, listeners.get(socket) ?? [], linger);
+      const before = listeners.get(socket) ?? [];
+      listeners.delete(socket);
+      pour(response, response.body, outgoing, socket, before, linger);
       return RESPONSE_ALREADY_SENT;
     },
     // Replacing the global Request and Response would break Bun's own server in this process.
