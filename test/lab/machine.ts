@@ -80,14 +80,14 @@ export function createMachine(
     return qmp;
   };
 
-  // Under emulation a restart is lost now and then: no processor comes out of the reset, and the firmware stays silent.
-  const revive = () => {
+  // Seen once under emulation: the firmware stayed silent after a restart while the emulator still answered.
+  const revive = async () => {
     say(`${parts.name}: no sign of the firmware a minute and a half after a restart: pressing reset`);
-    const registers = monitor().execute("human-monitor-command", { "command-line": "info registers -a" });
-    registers
-      .then((text) => writeFileSync(join(directory, "registers.txt"), String(text)))
-      .then(() => monitor().execute("system_reset"))
-      .catch((error) => say(`${parts.name}: ${error}`));
+    const registers = await monitor().execute("human-monitor-command", {
+      "command-line": "info registers -a",
+    });
+    writeFileSync(join(directory, "registers.txt"), String(registers));
+    await monitor().execute("system_reset");
   };
 
   return {
@@ -112,7 +112,8 @@ export function createMachine(
         await powerOff();
         throw new Error(`${parts.name} did not start: ${tailOf(qemuLog) || String(error)}`);
       }
-      silence = setInterval(watchRestart(consoleLog, revive), 5_000);
+      const lost = () => void revive().catch((error) => say(`${parts.name}: ${error}`));
+      silence = setInterval(watchRestart(consoleLog, lost), 5_000);
     },
     async reset() {
       await monitor().execute("system_reset");
