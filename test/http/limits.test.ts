@@ -180,6 +180,22 @@ for (const name of ["socket", "tls"]) {
       expect(cut.answer).not.toContain("\r\n0\r\n\r\n");
     });
 
+    test("HTTP/1.0 gets it without chunks", async () => {
+      const { answer } = await send(open(name), [follow("close").replace("1.1", "1.0")]);
+      expect(answer).toEndWith("\r\n\r\ndata: 1\n\n");
+    });
+
+    test("asked for behind another request it comes after that one's answer", async () => {
+      const first = "GET /api/fine HTTP/1.1\r\nHost: x\r\n\r\n";
+      const { answer } = await send(open(name), [`${first}${follow("close")}`]);
+      expect(answer.match(/HTTP\/1\.1 \d+|fine|data: 1/g)).toEqual([
+        "HTTP/1.1 200",
+        "fine",
+        "HTTP/1.1 200",
+        "data: 1",
+      ]);
+    });
+
     test("whoever leaves is let go of", async () => {
       const socket = open(name);
       socket.on("error", () => {});
