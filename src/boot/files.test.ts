@@ -22,7 +22,7 @@ const files = createBootFiles({
   },
   stat: (path) => {
     asked.push(path);
-    return Promise.resolve({ size: 5, modified: 1000 });
+    return { size: 5, modified: 1000 };
   },
 });
 

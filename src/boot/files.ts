@@ -33,7 +33,7 @@ export interface BootFilesDeps {
   /** What lies below `/ram/`, `/installer/`, `/image/` and `/agent/`. */
   mounts: { ram: Mount; installer: Mount; image: Mount; agent: Mount };
   /** A regular file's size and time of change; `undefined` when there is none. */
-  stat(path: string): Promise<{ size: number; modified: number } | undefined>;
+  stat(path: string): { size: number; modified: number } | undefined;
 }
 
 const types: Readonly<Record<string, string>> = {
@@ -73,9 +73,9 @@ export function createBootFiles({ programs, dispatch, mounts, stat }: BootFilesD
     return file;
   }
 
-  async function onDisk(path: string | undefined): Promise<BootFile | undefined> {
+  function onDisk(path: string | undefined): BootFile | undefined {
     if (path === undefined) return undefined;
-    const found = await stat(path);
+    const found = stat(path);
     if (!found) return undefined;
     const etag = `"${found.size.toString(16)}-${found.modified.toString(16)}"`;
     return { kind: "disk", path, ...found, type: typeOf(path), etag };
