@@ -1,4 +1,4 @@
-import { and, asc, count, desc, eq, gt, lte, max, sql } from "drizzle-orm";
+import { and, asc, count, desc, eq, gt, lt, max, sql } from "drizzle-orm";
 import type { Mac } from "../platform/mac.ts";
 import type { Queries } from "../store/database.ts";
 import { installLogs, installStages, installs } from "../store/schema/machines.ts";
@@ -147,7 +147,21 @@ function statements(queries: Queries) {
       .where(
         and(
           eq(installLogs.machine, placeholder("machine")),
-          lte(installLogs.machineTotal, placeholder("last")),
+          // Read from the oldest to the first that stays: the total alone, in no index, would have all of them read.
+          lt(
+            installLogs.event,
+            queries
+              .select({ event: installLogs.event })
+              .from(installLogs)
+              .where(
+                and(
+                  eq(installLogs.machine, placeholder("machine")),
+                  gt(installLogs.machineTotal, placeholder("last")),
+                ),
+              )
+              .orderBy(asc(installLogs.event))
+              .limit(1),
+          ),
         ),
       )
       .prepare(),
