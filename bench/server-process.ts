@@ -16,11 +16,17 @@ export interface ServerProcess {
 
 const ticksPerSecond = 100;
 const sampleMs = 50;
-/** What the product's units set, so that it runs as it is installed; the peers do not know these variables. */
-const unit = readFileSync(join(import.meta.dir, "../systemd/labctl-bastion.service"), "utf8");
-const installed = Object.fromEntries(
-  [...unit.matchAll(/^Environment=(\w+)=(.*)$/gm)].map(([, name, value]) => [name, value]),
-);
+const units = join(import.meta.dir, "../systemd");
+
+/** What its unit sets, so that it runs as it is installed; a peer has none. */
+function environmentOf(command: string[]): Record<string, string> {
+  const role = ["bastion", "labd", "agent"].find((each) => command.includes(each));
+  if (role === undefined) return {};
+  const unit = readFileSync(join(units, `labctl-${role}.service`), "utf8");
+  return Object.fromEntries(
+    [...unit.matchAll(/^Environment=(\w+)=(.*)$/gm)].map(([, name = "", value = ""]) => [name, value]),
+  );
+}
 
 export function startServer(
   name: string,
@@ -32,7 +38,7 @@ export function startServer(
   const account = openCpuAccount(`labctl-bench-${process.pid}-${name}`);
   const started = ["ip", "netns", "exec", namespace, ...command];
   const child = Bun.spawn(account?.within(started) ?? started, {
-    env: { ...process.env, ...installed, ...env },
+    env: { ...process.env, ...environmentOf(command), ...env },
     stdin: "ignore",
     stdout: Bun.file(log),
     stderr: Bun.file(log),
