@@ -33,7 +33,6 @@ const resultSchema = z.object({
   better: z.enum(["lower", "higher"]),
   size: z.number(),
   quick: z.boolean(),
-  rounds: z.number(),
   measuredAt: z.string(),
   load: z.number(),
   missing: z.array(z.string()),
@@ -113,7 +112,7 @@ export function renderPage(
   ].join("\n");
 }
 
-function machineLines({ machine, rounds, quick }: Result): string[] {
+function machineLines({ machine, quick }: Result): string[] {
   const { cpu, cores, memoryBytes, kernel, arch, bun } = machine;
   const look = [
     "**These figures are a quick look on a busy machine** (`--quick`: small sizes, two rounds): no target is judged by",
@@ -122,7 +121,7 @@ function machineLines({ machine, rounds, quick }: Result): string[] {
   ];
   return [
     ...(quick ? look : []),
-    `${cores} × ${cpu} (${arch}), ${Math.round(memoryBytes / 2 ** 30)} GiB, Linux ${kernel}, Bun ${bun}, ${rounds} rounds.`,
+    `${cores} × ${cpu} (${arch}), ${Math.round(memoryBytes / 2 ** 30)} GiB, Linux ${kernel}, Bun ${bun}.`,
     `Server and client share these cores.`,
     "",
   ];
@@ -164,6 +163,7 @@ function targetLines(results: readonly Result[]): string[] {
 }
 
 function resultLines(result: Result): string[] {
+  const rounds = Math.max(0, ...result.rows.map(({ values }) => values.length));
   const { head, body } = cells(result, result.rows.map(asMeasurement));
   const row = (texts: readonly string[]) =>
     `| ${texts.map((text) => text.replaceAll("|", "\\|")).join(" | ")} |`;
@@ -171,7 +171,7 @@ function resultLines(result: Result): string[] {
     `## ${result.bench}`,
     "",
     `${result.summary} (${result.better} is better), size ${result.size}${result.quick ? ", a quick look" : ""}.`,
-    `Measured ${result.measuredAt.slice(0, 16)}Z with ${result.machine.labctl} at load ${result.load.toFixed(1)}.`,
+    `Measured ${result.measuredAt.slice(0, 16)}Z with ${result.machine.labctl}, ${rounds} ${rounds === 1 ? "round" : "rounds"}, at load ${result.load.toFixed(1)}.`,
     ...result.missing.map((why) => `Could not get ${why}.`),
     "",
     row(head),

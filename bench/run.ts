@@ -90,7 +90,6 @@ for (const bench of chosen) {
       better: bench.better,
       size,
       quick,
-      rounds: context.rounds,
       measuredAt: new Date().toISOString(),
       load: loadavg()[0],
       targets: bench.targets.map(({ cases, ...target }) => ({ cases: cases.source, ...target })),
@@ -99,6 +98,10 @@ for (const bench of chosen) {
       rows,
     };
     await Bun.write(join(out, `${bench.name}.json`), `${JSON.stringify(report, null, 2)}\n`);
+  } catch (error) {
+    // The others take an hour, and are none the worse for it.
+    console.error(`${bench.name} failed: ${error instanceof Error ? error.message : String(error)}`);
+    process.exitCode = 1;
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
