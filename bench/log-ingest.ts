@@ -5,6 +5,7 @@ import { createLab } from "./lab.ts";
 import { type LogOrder, logResult } from "./log-client.ts";
 import { compare } from "./rounds.ts";
 import { seedMachines } from "./seed.ts";
+import type { ServerProcess } from "./server-process.ts";
 
 export const logIngest: Bench = {
   name: "log-ingest",
@@ -25,11 +26,28 @@ export const logIngest: Bench = {
 /** With a bastion of its own: in another's rings the lines of the case before would be dropped at this one's cost. */
 async function measure(context: BenchContext, machines: number, batch: number): Promise<Measurement[]> {
   const lab = await createLab(1);
-  const home = join(context.scratch, `bastion-${batch}`);
-  await seedMachines(join(home, "data"), machines, true);
-  const [hostname = ""] = lab.server.addresses;
-  const nic = { interface: lab.server.interface, address: hostname };
-  const { process: server } = await startBenchBastion(context.labctl, lab.server.namespace, home, nic);
+  try {
+    const home = join(context.scratch, `bastion-${batch}`);
+    await seedMachines(join(home, "data"), machines, true);
+    const [hostname = ""] = lab.server.addresses;
+    const nic = { interface: lab.server.interface, address: hostname };
+    const { process: server } = await startBenchBastion(context.labctl, lab.server.namespace, home, nic);
+    try {
+      return await measureOn(context, { server, hostname, client: lab.client.namespace }, machines, batch);
+    } finally {
+      await server.stop();
+    }
+  } finally {
+    await lab.remove();
+  }
+}
+
+async function measureOn(
+  context: BenchContext,
+  { server, hostname, client }: { server: ServerProcess; hostname: string; client: string },
+  machines: number,
+  batch: number,
+): Promise<Measurement[]> {
   const seconds = context.quick ? 2 : 6;
   let tokens: string[] = [];
   let seq = 1;
@@ -39,7 +57,7 @@ async function measure(context: BenchContext, machines: number, batch: number): 
       const before = server.cpuSeconds();
       const order: LogOrder = { hostname, machines, batch, seconds, tokens, seq };
       const command = [process.execPath, join(import.meta.dir, "log-client.ts"), JSON.stringify(order)];
-      const child = Bun.spawn(["ip", "netns", "exec", lab.client.namespace, ...command], { stdout: "pipe" });
+      const child = Bun.spawn(["ip", "netns", "exec", client, ...command], { stdout: "pipe" });
       const result = logResult.parse(JSON.parse(await new Response(child.stdout).text()));
       ({ tokens, seq } = result);
       return {
@@ -61,10 +79,5 @@ async function measure(context: BenchContext, machines: number, batch: number): 
       return { value: Number(await new Response(child.stdout).text()) };
     },
   };
-  try {
-    return await compare(context, `batches of ${batch}`, [ours, limit]);
-  } finally {
-    await server.stop();
-    await lab.remove();
-  }
+  return compare(context, `batches of ${batch}`, [ours, limit]);
 }
