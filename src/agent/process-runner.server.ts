@@ -13,7 +13,7 @@ const endOfInput = Buffer.from("\u0004");
 /** Runs commands as children in process groups of their own, so that ending one ends all it started. */
 export function createProcessRunner(clock: Clock, environment: Readonly<Record<string, string>>): Runner {
   const own = ownAccount();
-  return (command, listener) => {
+  const start: Runner = (command, listener) => {
     const account = command.user === undefined ? undefined : findAccount(command.user);
     if (command.user !== undefined && account === undefined) {
       return refused(listener, `there is no user '${command.user}' on this host`);
@@ -48,7 +48,19 @@ export function createProcessRunner(clock: Clock, environment: Readonly<Record<s
       ? runPiped(command, prepared, listener, clock)
       : runInTerminal(command, prepared, command.terminal, listener, clock);
   };
+  return (command, listener) => {
+    try {
+      return start(command, listener);
+    } catch (error) {
+      const [program = ""] = command.argv;
+      return refused(listener, `cannot run ${program}: ${withoutValue(error)}`);
+    }
+  };
 }
+
+/** What was given may be a secret: an argument, a variable. */
+const withoutValue = (error: unknown) =>
+  (error instanceof Error ? error.message : String(error)).replace(/ Received .*/s, "");
 
 interface Prepared {
   argv: readonly string[];
@@ -118,7 +130,7 @@ function runPiped(
       if (end) child.stdin.end();
     },
     resize() {},
-    signal: (name) => signalGroup(child.pid, name),
+    signal: (name) => void signalGroup(child.pid, name),
     resume() {
       child.stdout?.resume();
       child.stderr?.resume();
@@ -134,71 +146,70 @@ function runInTerminal(
   listener: CommandListener,
   clock: Clock,
 ): RunningCommand {
-  const [program = ""] = command.argv;
-  try {
-    let gate: TerminalGate | undefined;
-    let held = false;
-    const child = Bun.spawn([...argv], {
-      env: { TERM: "xterm-256color", ...env },
-      cwd: directory,
-      terminal: {
-        cols: size.columns,
-        rows: size.rows,
-        data: (_, data) => {
-          if (listener.output("stdout", data) || held) return;
-          held = true;
-          gate?.hold();
-        },
+  let gate: TerminalGate | undefined;
+  let held = false;
+  const child = Bun.spawn([...argv], {
+    env: { TERM: "xterm-256color", ...env },
+    cwd: directory,
+    terminal: {
+      cols: size.columns,
+      rows: size.rows,
+      data: (_, data) => {
+        if (listener.output("stdout", data) || held) return;
+        held = true;
+        gate?.hold();
       },
-    });
-    gate = openTerminalGate(child.pid, account?.uid);
-    if (held) gate.hold();
-    const ending = createEnding(clock, (signal) => signalGroup(child.pid, signal));
-    const stopTimer =
-      command.timeout === undefined
-        ? () => {}
-        : clock.after(command.timeout, () => ending.end("it ran out of time"));
-    child.exited
-      .then((code) => {
-        stopTimer();
-        const reason = ending.reason();
-        ending.over();
-        gate?.close();
-        child.terminal?.close();
-        listener.exit({
-          code: child.signalCode === null ? code : null,
-          signal: child.signalCode === null ? null : String(child.signalCode),
-          ...(reason !== undefined && { reason }),
-        });
-      })
-      .catch((error: unknown) => listener.exit({ code: 126, signal: null, reason: String(error) }));
-    return {
-      input(seq, data, end) {
-        // A terminal has no end of input but the character for it (termios(3), VEOF).
-        child.terminal?.write(end ? Buffer.concat([data, endOfInput]) : data);
-        listener.inputTaken(seq);
-      },
-      resize: (columns, rows) => child.terminal?.resize(columns, rows),
-      signal: (name) => signalGroup(child.pid, name),
-      resume() {
-        held = false;
-        gate?.release();
-      },
-      cancel(reason) {
-        gate?.release();
-        ending.end(reason);
-      },
-    };
-  } catch (error) {
-    return refused(
-      listener,
-      `cannot run ${program}: ${error instanceof Error ? error.message : String(error)}`,
-    );
-  }
+    },
+  });
+  gate = openTerminalGate(child.pid, account?.uid);
+  if (held) gate.hold();
+  const ending = createEnding(clock, (signal) => {
+    // As a line that breaks: a shell passes it on to its jobs, which are groups of their own, and ignores SIGTERM.
+    if (signal === "SIGTERM") signalGroup(child.pid, "SIGHUP");
+    return signalGroup(child.pid, signal);
+  });
+  const stopTimer =
+    command.timeout === undefined
+      ? () => {}
+      : clock.after(command.timeout, () => ending.end("it ran out of time"));
+  child.exited
+    .then((code) => {
+      stopTimer();
+      const reason = ending.reason();
+      ending.over();
+      gate?.close();
+      child.terminal?.close();
+      listener.exit({
+        code: child.signalCode === null ? code : null,
+        signal: child.signalCode === null ? null : String(child.signalCode),
+        ...(reason !== undefined && { reason }),
+      });
+    })
+    .catch((error: unknown) => listener.exit({ code: 126, signal: null, reason: String(error) }));
+  return {
+    input(seq, data, end) {
+      // A terminal has no end of input but the character for it (termios(3), VEOF).
+      child.terminal?.write(end ? Buffer.concat([data, endOfInput]) : data);
+      listener.inputTaken(seq);
+    },
+    resize: (columns, rows) => child.terminal?.resize(columns, rows),
+    signal: (name) => void signalGroup(child.pid, name),
+    resume() {
+      held = false;
+      gate?.release();
+    },
+    cancel(reason) {
+      gate?.release();
+      ending.end(reason);
+    },
+  };
 }
 
-/** SIGTERM now, SIGKILL when the grace is over; the first reason is the one that is told. */
-function createEnding(clock: Clock, send: (signal: NodeJS.Signals) => void) {
+/**
+ * SIGTERM now, SIGKILL when the grace is over; the first reason is the one that is told. `send` says whether there was
+ * anybody to send it to.
+ */
+function createEnding(clock: Clock, send: (signal: NodeJS.Signals | 0) => boolean) {
   let why: string | undefined;
   let cancelKill = () => {};
   return {
@@ -209,16 +220,20 @@ function createEnding(clock: Clock, send: (signal: NodeJS.Signals) => void) {
       send("SIGTERM");
       cancelKill = clock.after(grace, () => send("SIGKILL"));
     },
-    over: () => cancelKill(),
+    /** The command is over: others of its group may be left, and get their grace as well. */
+    over() {
+      if (why === undefined || !send(0)) cancelKill();
+    },
   };
 }
 
-function signalGroup(pid: number | undefined, signal: NodeJS.Signals): void {
-  if (pid === undefined) return;
+/** False: it ended by itself in the meantime. */
+function signalGroup(pid: number | undefined, signal: NodeJS.Signals | 0): boolean {
+  if (pid === undefined) return false;
   try {
-    process.kill(-pid, signal);
+    return process.kill(-pid, signal);
   } catch {
-    // It ended by itself in the meantime.
+    return false;
   }
 }
 

@@ -113,3 +113,47 @@ test("a terminal has its size, echoes, and takes signals from the keyboard", asy
   expect(seen.stdout).toContain("got hi");
   expect(seen.exit.signal ?? seen.exit.code).toBeOneOf(["SIGINT", 130]);
 });
+
+test("what cannot be started at all is said, and throws nothing", async () => {
+  const terminal = { columns: 80, rows: 24 };
+  for (const argv of [[""], ["echo", "a\0secret"], ["echo", "x".repeat(131_072)]])
+    for (const spec of [{ argv }, { argv, terminal }]) {
+      const { exit } = await run(spec);
+      expect(exit.code).toBe(127);
+      expect(exit.reason).toMatch(/^cannot run (?!.*secret)/s);
+    }
+});
+
+test("what is ended and ignores SIGTERM is killed, also where the one that started it has ended", async () => {
+  const script = "(trap '' TERM; echo ready >&2; exec sleep 60 >/dev/null 2>&1 </dev/null) & echo $!; wait";
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const seen = await run({ argv: ["sh", "-c", script] }, (running, now) => {
+    const tick = setInterval(() => {
+      if (!now.stderr.includes("ready")) return;
+      clearInterval(tick);
+      setTimeout(resolve, 6000);
+      setTimeout(() => running.cancel("enough"), 100);
+    }, 20);
+  });
+  expect(seen.exit).toMatchObject({ signal: "SIGTERM", reason: "enough" });
+  await promise;
+  expect(isRunning(Number(seen.stdout))).toBe(false);
+}, 10_000);
+
+test("a terminal that is taken away takes its shell's jobs along", async () => {
+  const started = performance.now();
+  const seen = await run(
+    { argv: ["bash", "--norc", "-i"], terminal: { columns: 80, rows: 24 } },
+    (running, now) => {
+      running.input(1, Buffer.from("sleep 61 & echo job=$!\n"), false);
+      const tick = setInterval(() => {
+        if (!/job=\d/.test(now.stdout)) return;
+        clearInterval(tick);
+        running.cancel("its client went away");
+      }, 20);
+    },
+  );
+  expect(performance.now() - started).toBeLessThan(4000);
+  await Bun.sleep(100);
+  expect(isRunning(Number(/job=(\d+)/.exec(seen.stdout)?.[1]))).toBe(false);
+}, 10_000);

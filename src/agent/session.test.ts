@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { type AgentMessage, commandSchema } from "../fleet/protocol.ts";
+import { type AgentMessage, agentMessageSchema, commandSchema } from "../fleet/protocol.ts";
 import type { CommandListener, RunningCommand } from "./runner.ts";
 import { createCommandSession } from "./session.ts";
 
@@ -62,6 +62,13 @@ test("an exit that labd has not seen survives, and is forgotten once taken", () 
   expect(sent).toEqual([{ kind: "exit", command: "c1", seq: 1, code: 0, signal: null }]);
   session.receive({ kind: "taken", command: "c1", seq: 1 });
   expect(session.count).toBe(0);
+});
+
+test("a reason that quotes what was given, however long, is one labd takes", () => {
+  const { sent, started, run } = setup();
+  run("c1");
+  started[0]?.listener.exit({ code: 127, signal: null, reason: `cannot run ${"x".repeat(4000)}` });
+  expect(agentMessageSchema.safeParse(sent.at(-1)).success).toBe(true);
 });
 
 test("a command nobody waits for any more is ended; one that never arrived is told to be lost", () => {

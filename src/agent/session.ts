@@ -1,5 +1,5 @@
 import type { AgentMessage, Command, LabdMessage, LogQuery } from "../fleet/protocol.ts";
-import { maxChunk, outputWindow } from "../fleet/protocol.ts";
+import { maxChunk, maxReason, outputWindow } from "../fleet/protocol.ts";
 import { createOutbox, type Outbox } from "./outbox.ts";
 import type { Runner, RunningCommand } from "./runner.ts";
 
@@ -91,9 +91,10 @@ export function createCommandSession({
           entry.inputTaken = seq;
           send({ kind: "input-taken", command: id, seq });
         },
-        exit(exit) {
+        exit({ reason, ...exit }) {
           entry.ended = true;
-          keep(id, { kind: "exit", command: id, ...exit }, 0);
+          const why = reason === undefined ? {} : { reason: reason.slice(0, maxReason) };
+          keep(id, { kind: "exit", command: id, ...exit, ...why }, 0);
         },
       }),
     };

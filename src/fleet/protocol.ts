@@ -40,6 +40,8 @@ export const maxMessage = 1 << 20;
 export const outputWindow = 256 * 1024;
 /** Bytes in one output message. */
 export const maxChunk = 32 * 1024;
+/** Characters of a reason; it may name what was given, of any length. */
+export const maxReason = 1000;
 
 const id = z.string().min(1).max(64);
 const base64 = z.string().max(((maxChunk * 4) / 3 + 4) | 0);
@@ -180,7 +182,7 @@ export const agentMessageSchema = z.discriminatedUnion("kind", [
     code: z.int().nullable(),
     signal: z.string().max(20).nullable(),
     /** Why it did not run or was ended: for people. */
-    reason: z.string().max(1000).optional(),
+    reason: z.string().max(maxReason).optional(),
   }),
   /** More input may be sent: the command took what it had. */
   z.object({ kind: z.literal("input-taken"), command: id, seq: z.int().min(0) }),
