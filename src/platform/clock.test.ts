@@ -27,3 +27,13 @@ describe("every", () => {
     expect(ticks).toBe(1);
   });
 });
+
+test("what is due in months is not due at once", async () => {
+  let rang = false;
+  const cancel = systemClock.after(60 * 86_400_000, () => {
+    rang = true;
+  });
+  await Bun.sleep(50);
+  cancel();
+  expect(rang).toBe(false);
+});

@@ -13,11 +13,20 @@ export interface Clock {
 /** From this period on, in milliseconds, timers fall on multiples of it: those of an idle process wake it together. */
 const coarse = 1000;
 
+/** A timer set for more milliseconds, 25 days, would fire at once. */
+const longestTimer = 2 ** 31 - 1;
+
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   after: (ms, run) => {
-    const timer = setTimeout(run, ms);
+    let timer = wait(ms);
+    function wait(left: number): ReturnType<typeof setTimeout> {
+      if (left <= longestTimer) return setTimeout(run, left);
+      return setTimeout(() => {
+        timer = wait(left - longestTimer);
+      }, longestTimer);
+    }
     return () => clearTimeout(timer);
   },
   every: (ms, run) => {
