@@ -163,7 +163,7 @@ sfdisk -d "$work/table-head" >"$work/table" || image_failed 'the image has no pa
 grep -q '^label: gpt' "$work/table" || image_failed 'the image has no GPT: only such images can be installed'
 root_start=$(sed -n 's/^[^ ]*head[0-9]* *: start= *\([0-9]*\), size= *\([0-9]*\), type=\([^,]*\).*/\1 \2 \3/p' "$work/table" |
   grep -iE ' (0FC63DAF-8483-4772-8E79-3D69D8477DE4|4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709|B921B045-1DF0-41C3-AF44-4C6F280D3FAE)$' |
-  sort -k 2 -n | tail -n 1 | cut -d ' ' -f 1)
+  sort -k 2 -n | tail -n 1 | cut -d ' ' -f 1 || :)
 [ -n "$root_start" ] || image_failed 'the image has no Linux root partition'
 last_start=$(sed -n 's/^.*start= *\([0-9]*\),.*/\1/p' "$work/table" | sort -n | tail -n 1)
 [ "$root_start" = "$last_start" ] || image_failed 'the root partition is not the last of the image: it cannot grow'

@@ -3,8 +3,9 @@
 
 efi_here() { [ -d /sys/firmware/efi/efivars ] && command -v efibootmgr >/dev/null 2>&1; }
 
-# Numbers of the entries whose line matches an extended regular expression, in the firmware's order.
-efi_entries() { efibootmgr -v | grep -E '^Boot[0-9A-F]{4}' | grep -iE -e "$1" | sed 's/^Boot\(....\).*/\1/'; }
+# Numbers of the entries whose line matches an extended regular expression, in the firmware's order. None is no
+# failure, not under pipefail either.
+efi_entries() { efibootmgr -v | grep -E '^Boot[0-9A-F]{4}' | grep -iE -e "$1" | sed 's/^Boot\(....\).*/\1/' || :; }
 
 # LABEL DISK PARTITION-NUMBER LOADER: one entry of this name, made anew.
 efi_make_entry() {

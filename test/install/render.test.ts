@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { cases, renderCase, shellParts } from "./cases.ts";
+import { cases, renderCase, shellParts, sshKey } from "./cases.ts";
 
 // UPDATE_GOLDENS=1 writes them anew.
 const goldens = join(import.meta.dir, "testdata/rendered");
@@ -43,6 +43,23 @@ test("every shell part of every install passes shellcheck", () => {
   const found = Bun.spawnSync(["shellcheck", "--format=gcc", "--exclude=SC2034", ...paths]);
   expect(found.stdout.toString() + found.stderr.toString()).toBe("");
 }, 120_000);
+
+test("several kernel arguments are one word to Anaconda, which splits its commands as a shell does", () => {
+  const { files } = renderCase({
+    spec: { name: "f1", os: "fedora-42", sshKeys: [sshKey] },
+    firmware: "uefi",
+    kernelArgs: "console=tty0 console=ttyS0,115200",
+  });
+  const [line] = /^ *\S+ .bootloader .*$/m.exec(files["install.ks"] ?? "") ?? [];
+  const said = Bun.spawnSync(["bash", "-c", `short=sda; ${line}`]).stdout.toString();
+  const words = Bun.spawnSync(["bash", "-c", `printf '%s\\n' ${said}`]).stdout.toString();
+  expect(words.trimEnd().split("\n")).toEqual([
+    "bootloader",
+    "--location=mbr",
+    "--boot-drive=sda",
+    "--append=console=tty0 console=ttyS0,115200",
+  ]);
+});
 
 const releases: Record<string, string> = {
   "fedora-40-plain": "F40",

@@ -887,8 +887,9 @@ layout_make_data() {
 
 efi_here() { [ -d /sys/firmware/efi/efivars ] && command -v efibootmgr >/dev/null 2>&1; }
 
-# Numbers of the entries whose line matches an extended regular expression, in the firmware's order.
-efi_entries() { efibootmgr -v | grep -E '^Boot[0-9A-F]{4}' | grep -iE -e "$1" | sed 's/^Boot\(....\).*/\1/'; }
+# Numbers of the entries whose line matches an extended regular expression, in the firmware's order. None is no
+# failure, not under pipefail either.
+efi_entries() { efibootmgr -v | grep -E '^Boot[0-9A-F]{4}' | grep -iE -e "$1" | sed 's/^Boot\(....\).*/\1/' || :; }
 
 # LABEL DISK PARTITION-NUMBER LOADER: one entry of this name, made anew.
 efi_make_entry() {
@@ -1302,7 +1303,7 @@ sfdisk -d "$work/table-head" >"$work/table" || image_failed 'the image has no pa
 grep -q '^label: gpt' "$work/table" || image_failed 'the image has no GPT: only such images can be installed'
 root_start=$(sed -n 's/^[^ ]*head[0-9]* *: start= *\([0-9]*\), size= *\([0-9]*\), type=\([^,]*\).*/\1 \2 \3/p' "$work/table" |
   grep -iE ' (0FC63DAF-8483-4772-8E79-3D69D8477DE4|4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709|B921B045-1DF0-41C3-AF44-4C6F280D3FAE)$' |
-  sort -k 2 -n | tail -n 1 | cut -d ' ' -f 1)
+  sort -k 2 -n | tail -n 1 | cut -d ' ' -f 1 || :)
 [ -n "$root_start" ] || image_failed 'the image has no Linux root partition'
 last_start=$(sed -n 's/^.*start= *\([0-9]*\),.*/\1/p' "$work/table" | sort -n | tail -n 1)
 [ "$root_start" = "$last_start" ] || image_failed 'the root partition is not the last of the image: it cannot grow'
