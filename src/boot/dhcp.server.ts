@@ -4,7 +4,11 @@ import type { InterfaceConfig } from "../platform/config.ts";
 import { toAppError } from "../platform/errors.ts";
 import type { Logger } from "../platform/logger.ts";
 import { type Mac, readMac } from "../platform/mac.ts";
-import { openPacketSocket, type PacketSocket } from "../protocols/dhcp4/packet-socket.server.ts";
+import {
+  openPacketSocket,
+  type PacketSocket,
+  type PacketSocketEvents,
+} from "../protocols/dhcp4/packet-socket.server.ts";
 import { type NicSocket, openNicSocket } from "../protocols/dhcp4/udp-nic.server.ts";
 import { everyone, formatIpv4, type Ipv4, readIpv4 } from "../protocols/inet/ipv4.ts";
 import { explainOpenFailure, type Libc, openLibc, SystemCallError } from "../protocols/inet/libc.server.ts";
@@ -56,6 +60,8 @@ interface OpenInterface {
   nic: Nic;
   service: DhcpService;
   ports: number[];
+  /** The interface was down meanwhile: it has to be opened anew. */
+  lost(): boolean;
   close(): Promise<void>;
 }
 
@@ -77,7 +83,14 @@ export function createDhcpServer(deps: DhcpServerDeps): DhcpServer {
     const nicLog = log.with({ interface: config.name });
     const saved = await deps.repository.load();
     const sockets = new Map<number, NicSocket>();
-    const packets = await openPackets(system, nic, (datagram) => service.overhear(datagram), nicLog);
+    let lost = false;
+    const hearing: PacketSocketEvents = {
+      overheard: (datagram) => service.overhear(datagram),
+      lost() {
+        lost = true;
+      },
+    };
+    const packets = await openPackets(system, nic, hearing, nicLog);
     const service = createDhcpService(
       settings,
       saved,
@@ -113,17 +126,17 @@ export function createDhcpServer(deps: DhcpServerDeps): DhcpServer {
       }
     }
     nicLog.info(`DHCP ${config.dhcp} on ${formatIpv4(nic.address)}/${nic.prefix}`);
-    return { nic, service, ports: [...sockets.keys()], close };
+    return { nic, service, ports: [...sockets.keys()], lost: () => lost, close };
   }
 
   async function openPackets(
     system: Libc,
     nic: Nic,
-    overheard: Parameters<typeof openPacketSocket>[3],
+    hearing: PacketSocketEvents,
     nicLog: Logger,
   ): Promise<PacketSocket | undefined> {
     try {
-      return await openPacketSocket(system, nic, clock, overheard);
+      return await openPacketSocket(system, nic, clock, hearing);
     } catch (error) {
       nicLog.warn(
         `no packet socket (${toAppError(error).message}): answers are broadcast, addresses not probed`,
@@ -141,7 +154,7 @@ export function createDhcpServer(deps: DhcpServerDeps): DhcpServer {
       const { name } = config;
       const nic = findNic(system, config);
       const now = open.get(name);
-      if (now && nic && sameNic(now.nic, nic)) continue;
+      if (now && nic && sameNic(now.nic, nic) && !now.lost()) continue;
       if (now) {
         log.warn("the interface went away or changed: closing it", { interface: name });
         open.delete(name);

@@ -116,6 +116,24 @@ dhcpTest(
 );
 
 dhcpTest(
+  "an interface that was down for a moment is listened on again: other servers are still overheard",
+  ["dnsmasq"],
+  async (bench) => {
+    const other = await bench.network.addHost("dhcp", 254);
+    const client = await bench.network.addHost("c1", undefined);
+    const server = await bench.serve([{ name: "lab0", dhcp: "proxy" }]);
+    for (const state of ["down", "up"])
+      await run(["ip", "-n", bench.network.server, "link", "set", "lab0", state]);
+    const log = dnsmasq(bench, other.namespace, "--dhcp-option-force=60,PXEClient").log;
+    await until(() => readFileSync(log, "utf8").includes("DHCP, IP range"));
+    await until(async () => {
+      await bench.ask(client, mac, discover(uefi));
+      return server.events().some(({ trouble }) => trouble === "option-60-without-43");
+    });
+  },
+);
+
+dhcpTest(
   "rule 9: a second proxyDHCP server on the wire is overheard and named",
   ["dnsmasq"],
   async (bench) => {

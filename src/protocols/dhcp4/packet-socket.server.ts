@@ -1,7 +1,7 @@
 import type { Clock } from "../../platform/clock.ts";
 import { type Mac, macToBytes } from "../../platform/mac.ts";
 import type { Ipv4 } from "../inet/ipv4.ts";
-import type { Libc } from "../inet/libc.server.ts";
+import { type Libc, SystemCallError } from "../inet/libc.server.ts";
 import { type PacketWatch, watchPackets } from "../inet/packet-watch.server.ts";
 import { decodeArp, encodeArpProbe } from "./arp.ts";
 import { decodeUdpPacket, encodeUdpPacket, type UdpDatagram } from "./frame.ts";
@@ -24,21 +24,36 @@ const receiveBuffer = 256 << 10;
 /** A probe is sent twice, this many milliseconds apart, and waited for as long again. */
 const probeInterval = 150;
 
-/**
- * @param overheard gets every datagram to port 68 that others send on this wire: the answers of other servers.
- * @throws SystemCallError
- */
+export interface PacketSocketEvents {
+  /** A datagram to port 68 that another sent on this wire: the answer of another server. */
+  overheard(datagram: UdpDatagram): void;
+  /** The interface went down, if only for a moment: it neither sends nor hears any more, and has to be opened anew. */
+  lost(): void;
+}
+
+/** @throws SystemCallError */
 export async function openPacketSocket(
   libc: Libc,
   nic: { index: number; mac: Mac },
   clock: Clock,
-  overheard: (datagram: UdpDatagram) => void,
+  on: PacketSocketEvents,
 ): Promise<PacketSocket> {
   const listening = openClientPort(libc, nic.index, { everything: false, buffer: receiveBuffer });
-  const watch = await watchPackets(libc, listening, (packet) => {
-    const datagram = decodeUdpPacket(packet);
-    if (datagram) overheard(datagram);
-  });
+  let lost = false;
+  const watch = await watchPackets(
+    libc,
+    listening,
+    (packet) => {
+      const datagram = decodeUdpPacket(packet);
+      if (datagram) on.overheard(datagram);
+    },
+    {
+      lost() {
+        lost = true;
+        on.lost();
+      },
+    },
+  );
   const waiting = new Map<Ipv4, ((mac: Mac | undefined) => void)[]>();
   let arp: { fd: number; watch: Promise<PacketWatch> } | undefined;
   const timers = new Set<() => void>();
@@ -57,10 +72,19 @@ export async function openPacketSocket(
   function openArp(): { fd: number; watch: Promise<PacketWatch> } {
     const fd = openPackets(libc);
     libc.bind(fd, linkAddress(nic.index, ETH_P_ARP));
-    const opening = watchPackets(libc, fd, (packet) => {
-      const said = decodeArp(packet);
-      if (said && waiting.has(said.address) && said.mac !== nic.mac) settle(said.address, said.mac);
-    });
+    const opening = watchPackets(
+      libc,
+      fd,
+      (packet) => {
+        const said = decodeArp(packet);
+        if (said && waiting.has(said.address) && said.mac !== nic.mac) settle(said.address, said.mac);
+      },
+      {
+        lost() {
+          if (arp?.fd === fd) arp = undefined;
+        },
+      },
+    );
     // Not heard is not answered.
     opening.catch(ignore);
     return { fd, watch: opening };
@@ -76,6 +100,8 @@ export async function openPacketSocket(
 
   return {
     sendTo(mac, datagram) {
+      // The descriptor's number may be another connection's by now.
+      if (lost) throw new SystemCallError("sendto", "ENETDOWN");
       const to = linkAddress(nic.index, ETH_P_IP, macToBytes(mac));
       libc.sendTo(listening, encodeUdpPacket(datagram), to);
     },
