@@ -159,13 +159,15 @@ test("a reservation carries its host name, and says why it cannot be had", () =>
   });
 });
 
+/** A network behind a relay. */
+const behind = {
+  network: ip("10.1.0.0"),
+  first: ip("10.1.0.50"),
+  last: ip("10.1.0.60"),
+  gateway: ip("10.1.0.1"),
+};
+
 test("a relay's subnet is chosen by giaddr, or by its link selection (RFC 3527)", () => {
-  const behind = {
-    network: ip("10.1.0.0"),
-    first: ip("10.1.0.50"),
-    last: ip("10.1.0.60"),
-    gateway: ip("10.1.0.1"),
-  };
   const pools = [createLeasePool(subnet(), server), createLeasePool(subnet(behind), server)];
   const relayed = (giaddr: string, linkSelection?: string) =>
     decideFull(
@@ -188,4 +190,20 @@ test("a relay's subnet is chosen by giaddr, or by its link selection (RFC 3527)"
     reply: { yiaddr: ip("10.1.0.51") },
   });
   expect(relayed("10.2.0.1")).toEqual({ kind: "ignore", reason: "no range for the relay 10.2.0.1" });
+});
+
+test("a client behind a relay renews, informs itself and releases without the relay: by the address it has", () => {
+  const saved = [bound(1, "10.1.0.50")];
+  const pools = [createLeasePool(subnet(), server, saved), createLeasePool(subnet(behind), server, saved)];
+  const from = (type: "DHCPREQUEST" | "DHCPINFORM" | "DHCPRELEASE", ciaddr: string) =>
+    decideFull(asked(request(type, "plain", {}, { ciaddr: ip(ciaddr) })), pools, now);
+  const options = { routers: [ip("10.1.0.1")] };
+  expect(from("DHCPREQUEST", "10.1.0.50")).toMatchObject({
+    kind: "ack",
+    lease: { address: ip("10.1.0.50"), expires: now + 3_600_000 },
+    reply: { ciaddr: ip("10.1.0.50"), options },
+  });
+  expect(from("DHCPINFORM", "10.1.0.50")).toMatchObject({ kind: "inform", reply: { options } });
+  expect(from("DHCPRELEASE", "10.1.0.50")).toMatchObject({ kind: "record", lease: { state: "released" } });
+  expect(from("DHCPREQUEST", "10.2.0.50")).toMatchObject({ kind: "nak" });
 });

@@ -80,9 +80,11 @@ export function decideFull(asked: Asked, pools: readonly LeasePool[], now: numbe
 
 /** RFC 3527: the relay's link selection before giaddr; without a relay the interface's own network. */
 function poolFor(request: DhcpPacket, pools: readonly LeasePool[]): LeasePool | undefined {
-  if (request.giaddr === 0) return pools[0];
-  const link = request.options.relayAgentInfo?.linkSelection ?? request.giaddr;
-  return pools.find((pool) => contains(pool.subnet, link));
+  const { ciaddr, giaddr, options } = request;
+  const on = (link: Ipv4) => pools.find((pool) => contains(pool.subnet, link));
+  if (giaddr !== 0) return on(options.relayAgentInfo?.linkSelection ?? giaddr);
+  // RFC 2131 §4.3.2: who has an address renews and releases it without its relay, and is believed to be where it is.
+  return (options.messageType === "DHCPDISCOVER" ? undefined : on(ciaddr)) ?? pools[0];
 }
 
 function decideDiscover(asked: Asked, pool: LeasePool, now: number): Decision {
