@@ -20,6 +20,16 @@ export interface TextLog {
 // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences start with one
 const escapes = /\u001b(?:\[[0-?]*[ -/]*[@-~]|[()][A-Za-z0-9]|[=>A-Za-z])|[\u0000\u0007\r]/g;
 
+const lockup = /BUG: soft lockup - CPU.*|INFO: rcu_\w+ (?:self-)?detected (?:expedited )?stalls? .*/;
+
+/**
+ * Linux' word of a processor that gets nowhere, when it is among its last 300 lines: no program in the machine can
+ * cause that, an emulator can.
+ */
+export function stuckProcessor(console: string): string | undefined {
+  return console.split("\n").slice(-300).join("\n").match(lockup)?.[0];
+}
+
 export function openTextLog(path: string, say: (text: string) => void): TextLog {
   let start = 0;
   const text = () => {
