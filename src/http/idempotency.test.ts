@@ -139,18 +139,30 @@ test("of many that come at once one is done, the others are told to come back", 
 });
 
 test("ended before it was done: the request that comes again does it", async () => {
-  service.pause({ before: () => new Promise(() => {}) });
-  void service.ask("a");
-  await Bun.sleep(50);
+  await new Promise<void>((reached) => {
+    service.pause({
+      before: () => {
+        reached();
+        return new Promise(() => {});
+      },
+    });
+    void service.ask("a");
+  });
   service = startService();
   expect((await service.ask("a")).status).toBe(201);
   expect(service.made()).toBe(1);
 });
 
 test("ended after it was done and before the answer was kept: it is not done again, and says so", async () => {
-  service.pause({ after: () => new Promise(() => {}) });
-  void service.ask("a");
-  await Bun.sleep(50);
+  await new Promise<void>((reached) => {
+    service.pause({
+      after: () => {
+        reached();
+        return new Promise(() => {});
+      },
+    });
+    void service.ask("a");
+  });
   service = startService();
   const again = await service.ask("a");
   expect([again.status, JSON.parse(again.text).detail]).toEqual([

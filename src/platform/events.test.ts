@@ -6,13 +6,15 @@ const settle = () => Bun.sleep(0);
 test("a subscriber gets the facts of its event, in order, one at a time", async () => {
   const bus = createEventBus<{ counted: number; other: string }>(() => {});
   const seen: number[] = [];
+  const { promise, resolve } = Promise.withResolvers<void>();
   bus.subscribe("test", "counted", async (n) => {
     await settle();
     seen.push(n);
+    if (n === 3) resolve();
   });
   for (const n of [1, 2, 3]) bus.publish("counted", n);
   bus.publish("other", "x");
-  await Bun.sleep(20);
+  await promise;
   expect(seen).toEqual([1, 2, 3]);
 });
 

@@ -25,6 +25,19 @@ async function labctl(...words: string[]) {
   ]);
   return { out, err, code };
 }
+/** All a child tells people; `until` waits for a part of it. */
+function hear(child: ReturnType<typeof start>) {
+  let heard = "";
+  const ended = (async () => {
+    for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) heard += text;
+  })();
+  return {
+    until: async (part: string) => {
+      while (!heard.includes(part)) await Bun.sleep(10);
+    },
+    text: () => ended.then(() => heard),
+  };
+}
 const discover = (mac: string) =>
   fetch(
     `${room.url}/api/discover`,
@@ -77,13 +90,14 @@ test("a queued install is cancelled by name, and whoever waits for it is told", 
   await discover(mac);
   await labctl("install", mac, "web12", "--os", "image:web");
   const waiting = start("wait", "web12");
-  await Bun.sleep(400);
+  const told = hear(waiting);
+  await told.until("queued");
   expect(await labctl("cancel", "web12")).toMatchObject({
     code: 0,
     out: `the queued install of web12 is cancelled: ${mac} is discovered, as before\n`,
   });
   expect(await waiting.exited).not.toBe(0);
-  expect(await new Response(waiting.stderr).text()).toContain("the install was cancelled");
+  expect(await told.text()).toContain("the install was cancelled");
   expect(await labctl("cancel", mac)).toMatchObject({
     code: 5,
     err: expect.stringContaining("no install is queued"),
@@ -94,11 +108,13 @@ describe("wait", () => {
   test("ends with 0 when the machine is installed, having told its stages", async () => {
     const token = await room.startInstall("52:54:00:00:02:03", "good");
     const waiting = start("wait", "good");
-    await Bun.sleep(400);
+    const told = hear(waiting);
     await room.progress(token, { seq: 1, stage: "partition", state: "running" });
-    await room.progress(token, { seq: 2, stage: "installed", state: "done" });
+    await room.progress(token, { seq: 2, stage: "packages", state: "running" });
+    await told.until("partition");
+    await room.progress(token, { seq: 3, stage: "installed", state: "done" });
     expect(await new Response(waiting.stdout).text()).toContain("good is installed");
-    expect(await new Response(waiting.stderr).text()).toMatch(/partition +done/);
+    expect(await told.text()).toMatch(/partition +done/);
     expect(await waiting.exited).toBe(0);
   });
 
