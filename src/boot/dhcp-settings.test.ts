@@ -52,6 +52,28 @@ test("what does not fit the network is refused, and says where", () => {
   expect(() => read({ relayed })).toThrow("the relayed network 10.1.0.0/99 is no /8 to /30");
   expect(() => read({ gateway: "192.168.0.1" })).toThrow("the gateway 192.168.0.1 is not in 10.0.0.0/24");
   expect(() => read({ reservations: [{ mac: mac(1), ip: "9.9.9.9" }] })).toThrow(
-    "9.9.9.9 is in none of its networks",
+    "9.9.9.9 for 52:54:00:00:00:01 is in none of its networks",
+  );
+});
+
+test("what could never be handed out, or only to one of two, is refused instead of failing on the wire", () => {
+  const reserve = (...each: [last: number, ip: string][]) =>
+    read({
+      gateway: "10.0.0.254",
+      reservations: each.map(([last, address]) => ({ mac: mac(last), ip: address })),
+    });
+  expect(() => reserve([1, "10.0.0.1"])).toThrow(`the reservation 10.0.0.1 for ${mac(1)} is our own address`);
+  expect(() => reserve([1, "10.0.0.254"])).toThrow("is the gateway's address");
+  expect(() => reserve([1, "10.0.0.255"])).toThrow("is no host's address");
+  expect(() => reserve([1, "10.0.0.9"], [2, "10.0.0.9"])).toThrow(`is reserved for ${mac(1)} as well`);
+  expect(() => reserve([1, "10.0.0.8"], [1, "10.0.0.9"])).toThrow(
+    "10.0.0.8 for 52:54:00:00:00:01 is not its only one there: 10.0.0.9 is another",
+  );
+  const behind = (subnet: string, range: string, gateway?: string) => ({ subnet, range, gateway });
+  expect(() => read({ relayed: [behind("10.0.0.0/16", "10.0.1.5-10.0.1.9")] })).toThrow(
+    "10.0.0.0/16 and 10.0.0.0/24 overlap",
+  );
+  expect(() => read({ relayed: [behind("10.1.0.0/24", "10.1.0.5-10.1.0.9", "10.2.0.1")] })).toThrow(
+    "the gateway 10.2.0.1 is not in 10.1.0.0/24",
   );
 });

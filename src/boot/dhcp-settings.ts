@@ -93,21 +93,75 @@ export function readDhcpInterface(config: InterfaceConfig, address: Ipv4, prefix
       };
     }),
   ];
-  for (const { ip } of config.reservations) {
-    if (subnets.some((subnet) => contains(subnet, ipv4(ip, where)))) continue;
-    throw new AppError("config", `${where}: the reservation ${ip} is in none of its networks`, {
-      hint: `the interface's own is ${describe(own)}`,
+  checkSubnets(subnets, where);
+  checkReservations(config, subnets, address, where);
+  return { ...base, subnets };
+}
+
+function checkSubnets(subnets: readonly Subnet[], where: string): void {
+  for (const [index, subnet] of subnets.entries()) {
+    const { gateway } = subnet;
+    if (gateway !== undefined && !contains(subnet, gateway)) {
+      throw new AppError(
+        "config",
+        `${where}: the gateway ${formatIpv4(gateway)} is not in ${describe(subnet)}`,
+      );
+    }
+    const other = subnets.slice(0, index).find((each) => overlap(each, subnet));
+    if (other === undefined) continue;
+    throw new AppError("config", `${where}: ${describe(subnet)} and ${describe(other)} overlap`, {
+      hint: "each network behind a relay has addresses of its own",
     });
   }
-  const gateway = subnets[0]?.gateway;
-  if (gateway !== undefined && !contains(own, gateway)) {
-    throw new AppError("config", `${where}: the gateway ${config.gateway} is not in ${describe(own)}`);
+}
+
+/** What could never be handed out would leave its machine without an address, and nobody would be told. */
+function checkReservations(
+  { reservations }: InterfaceConfig,
+  subnets: readonly Subnet[],
+  server: Ipv4,
+  where: string,
+): void {
+  const holders = new Map<Ipv4, Mac>();
+  for (const { mac, ip } of reservations) {
+    const address = ipv4(ip, where);
+    const wrong = faultOf(address, mac, subnets, server, holders.get(address));
+    if (wrong !== undefined)
+      throw new AppError("config", `${where}: the reservation ${ip} for ${mac} ${wrong}`, {
+        hint: `its networks: ${subnets.map(describe).join(", ")}`,
+      });
+    holders.set(address, mac);
   }
-  return { ...base, subnets };
+}
+
+function faultOf(
+  address: Ipv4,
+  mac: Mac,
+  subnets: readonly Subnet[],
+  server: Ipv4,
+  holder: Mac | undefined,
+): string | undefined {
+  const subnet = subnets.find((each) => contains(each, address));
+  if (subnet === undefined) return "is in none of its networks";
+  if (address === server) return "is our own address";
+  if (address === subnet.gateway) return "is the gateway's address";
+  if (!isHost(subnet, address)) return "is no host's address";
+  if (holder !== undefined) return holder === mac ? "is there twice" : `is reserved for ${holder} as well`;
+  const last = subnet.reservations.get(mac)?.address ?? address;
+  return last === address ? undefined : `is not its only one there: ${formatIpv4(last)} is another`;
 }
 
 export const contains = (subnet: { network: Ipv4; prefix: number }, address: Ipv4) =>
   networkOf(address, subnet.prefix) === subnet.network;
+
+/** In the network, and neither its own address nor its broadcast address. */
+const isHost = (subnet: { network: Ipv4; prefix: number }, address: Ipv4) =>
+  contains(subnet, address) &&
+  address !== subnet.network &&
+  address !== broadcastOf(subnet.network, subnet.prefix);
+
+const overlap = (a: { network: Ipv4; prefix: number }, b: { network: Ipv4; prefix: number }) =>
+  contains(a, b.network) || contains(b, a.network);
 
 const describe = (subnet: { network: Ipv4; prefix: number }) =>
   `${formatIpv4(subnet.network)}/${subnet.prefix}`;
@@ -122,11 +176,7 @@ function readRange(text: string, subnet: { network: Ipv4; prefix: number }, wher
   const [from = "", to = ""] = text.split("-");
   const first = ipv4(from, where);
   const last = ipv4(to, where);
-  const fits = (address: Ipv4) =>
-    contains(subnet, address) &&
-    address !== subnet.network &&
-    address !== broadcastOf(subnet.network, subnet.prefix);
-  if (first > last || !fits(first) || !fits(last)) {
+  if (first > last || !isHost(subnet, first) || !isHost(subnet, last)) {
     throw new AppError("config", `${where}: the range ${text} does not lie within ${describe(subnet)}`, {
       hint: "write FIRST-LAST, smaller address first, without the network's own and its broadcast address",
     });

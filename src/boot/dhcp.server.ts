@@ -1,7 +1,7 @@
 import { networkInterfaces } from "node:os";
 import type { Clock } from "../platform/clock.ts";
 import type { InterfaceConfig } from "../platform/config.ts";
-import { toAppError } from "../platform/errors.ts";
+import { AppError, toAppError } from "../platform/errors.ts";
 import type { Logger } from "../platform/logger.ts";
 import { type Mac, readMac } from "../platform/mac.ts";
 import {
@@ -189,6 +189,12 @@ export function createDhcpServer(deps: DhcpServerDeps): DhcpServer {
   return {
     async start() {
       if (wanted.length === 0) return;
+      const twice = wanted.find(({ name }, at) => wanted.findIndex((other) => other.name === name) < at);
+      if (twice !== undefined) {
+        throw new AppError("config", `interface ${twice.name}: DHCP is configured for it twice`, {
+          hint: "one entry holds all its networks (relayed) and reservations; further ones say dhcp: off",
+        });
+      }
       libc ??= openLibc();
       const system = libc;
       try {

@@ -100,6 +100,15 @@ dhcpTest("full mode refuses to start where 67 is taken, and says what to do", ["
 });
 
 dhcpTest(
+  "an interface that is configured twice is refused: only the first would be served",
+  [],
+  async (bench) => {
+    const full = { name: "lab0", dhcp: "full", range: "10.77.0.100-10.77.0.150" };
+    await expect(bench.serve([full, { ...full, dhcp: "proxy" }])).rejects.toThrow("configured for it twice");
+  },
+);
+
+dhcpTest(
   "rule 3: another server's option 60 without 43 is overheard on the wire and named",
   ["dnsmasq"],
   async (bench) => {
