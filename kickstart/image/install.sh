@@ -131,6 +131,9 @@ bastion_stage disk-select
 disk_select "$layout_min_bytes" || bastion_fail "$disk_problem. There are: $(disk_describe)"
 disk_bytes_total=$(disk_bytes "${disk##*/}")
 bastion_log "chosen: $disk, $((disk_bytes_total / 1000000)) MB"
+sector=$(disk_read "/sys/class/block/${disk##*/}/queue/logical_block_size")
+[ "$sector" = 512 ] ||
+  bastion_fail "$disk has sectors of $sector bytes, and images are made for 512: install a system from packages, or choose another disk"
 
 bastion_stage disk-wipe
 layout_inspect "$disk"
@@ -167,6 +170,7 @@ root_start=$(sed -n 's/^[^ ]*head[0-9]* *: start= *\([0-9]*\), size= *\([0-9]*\)
 [ -n "$root_start" ] || image_failed 'the image has no Linux root partition'
 last_start=$(sed -n 's/^.*start= *\([0-9]*\),.*/\1/p' "$work/table" | sort -n | tail -n 1)
 [ "$root_start" = "$last_start" ] || image_failed 'the root partition is not the last of the image: it cannot grow'
+root_own=$(sed -n "s/^[^ ]*head[0-9]* *: start= *$root_start, size= *\([0-9]*\),.*/\1/p" "$work/table")
 if [ -n "$kept" ]; then
   root_sectors=$((front * 2048 - root_start))
 else
@@ -175,8 +179,12 @@ else
   share=$((room * layout_root_share / 100))
   [ "$share" -ge "$layout_root_min" ] || share=$layout_root_min
   if [ "$layout_root_max" -gt 0 ] && [ "$share" -gt "$layout_root_max" ]; then share=$layout_root_max; fi
+  # Its file system is grown, never cut.
+  [ $((share * 2048)) -ge "$root_own" ] || share=$(((root_own + 2047) / 2048))
   if [ -z "$layout_data" ] || [ "$share" -gt "$room" ]; then share=$room; fi
   root_sectors=$((share * 2048))
+  # On a disk just as large as the image.
+  [ "$root_sectors" -ge "$root_own" ] || root_sectors=$root_own
 fi
 image_table >"$work/new-table"
 sfdisk -q --no-reread --wipe never --wipe-partitions never "$disk" <"$work/new-table"

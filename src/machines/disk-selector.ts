@@ -69,6 +69,7 @@ export interface DiskFacts {
   /** Kernel name without `/dev/`. */
   name: string;
   byId?: readonly (string | undefined)[];
+  /** Its place on its bus, as below `/dev/disk/by-path/`. */
   path?: string | undefined;
   sizeBytes?: number | undefined;
   model?: string | undefined;
@@ -110,7 +111,11 @@ export function chooseDisk<Facts extends DiskFacts>(
 
 function matches(selector: DiskSelector, disk: DiskFacts): boolean {
   const links = [...(disk.byId ?? []).map((link) => link?.replace(/^\/dev\/disk\/by-id\//, ""))];
-  const paths = [`/dev/${disk.name}`, disk.path, ...links.map((link) => `/dev/disk/by-id/${link}`)];
+  const paths = [
+    `/dev/${disk.name}`,
+    `/dev/disk/by-path/${disk.path}`,
+    ...links.map((link) => `/dev/disk/by-id/${link}`),
+  ];
   const size = disk.sizeBytes ?? 0;
   return (
     (selector.path === undefined || paths.includes(selector.path)) &&

@@ -76,6 +76,7 @@ const disks = [
     serial: "S1",
     transport: "sata",
     byId: ["ata-S1"],
+    path: "pci-0000:00:17.0-ata-1",
   },
   { name: "sdb", sizeBytes: 4000e9, model: "WDC RED", serial: "W1", transport: "sata", byId: ["ata-W1"] },
   { name: "sdc", sizeBytes: 32e9, model: "Stick", serial: "U1", transport: "usb", removable: true, byId: [] },
@@ -104,6 +105,7 @@ test("a rule chooses one disk, or says why not", () => {
   expect(choose("serial=S1")).toBe("sda");
   expect(choose("by-id=ata-W1")).toBe("sdb");
   expect(choose("/dev/disk/by-id/nvme-N1")).toBe("nvme0n1");
+  expect(choose("/dev/disk/by-path/pci-0000:00:17.0-ata-1")).toBe("sda");
   expect(choose("model=samsung")).toEqual(["nvme0n1", "sda"]);
   expect(choose("model=samsung,transport=sata")).toBe("sda");
   expect(choose("size>=1T")).toBe("sdb");
@@ -134,4 +136,11 @@ test("every role fits an 8 GB disk, and says when one is too small", () => {
     chooseDisk(parseDiskSelector("only"), [{ name: "vda", sizeBytes: 2e9 }], minimumDiskBytes(roles.worker))
       .kind,
   ).toBe("none");
+});
+
+test("a disk holds an image whole, and the role's data volume behind it", () => {
+  const image = 20 * 2 ** 30;
+  expect(minimumDiskBytes(roles.plain, image)).toBe(image);
+  expect(minimumDiskBytes(roles.worker, image)).toBeGreaterThan(image + 1024 * 2 ** 20);
+  expect(minimumDiskBytes(roles.worker, 2 ** 30)).toBe(minimumDiskBytes(roles.worker));
 });

@@ -13,8 +13,7 @@ import type { TemplateRecord } from "./template.ts";
 export function templateValues(context: RenderContext, system: OperatingSystem): TemplateRecord {
   const { spec } = context;
   const role = roleOf(spec.role);
-  // An image is written whole before it grows.
-  const minBytes = Math.max(minimumDiskBytes(role), context.image?.rawSize ?? 0);
+  const minBytes = minimumDiskBytes(role, context.image?.rawSize);
   const selector = parseDiskSelector(spec.disk ?? "only");
   checkDisk(context, minBytes, selector);
   checkKernelArgs(context.kernelArgs);

@@ -47,10 +47,11 @@ export const volumeGroup = "labctl";
 /** Before the volumes: BIOS boot partition, EFI system partition, /boot. */
 export const bootMib = { bios: 1, esp: 512, boot: 1024 } as const;
 
-/** The smallest disk (bytes) a role fits on, boot partitions included. */
-export function minimumDiskBytes(role: Role): number {
+/** The smallest disk (bytes) a role fits on, boot partitions included; behind an image of so many, where it gets one. */
+export function minimumDiskBytes(role: Role, imageBytes = 0): number {
   const slackMib = 16;
+  const dataMib = role.data === undefined ? 0 : role.data.minMib + slackMib;
   const mib =
     bootMib.bios + bootMib.esp + bootMib.boot + slackMib + role.root.minMib + (role.data?.minMib ?? 0);
-  return mib * 1024 * 1024;
+  return Math.max(mib * 1024 * 1024, imageBytes + dataMib * 1024 * 1024);
 }

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseTemplates, renderTemplate } from "../../src/machines/template.ts";
@@ -24,7 +24,7 @@ const anyDisk = {
 };
 
 /** Runs the library, which only looks, as an installer would on this host. */
-function look(shell: string[], disk: Partial<typeof anyDisk>, body: string) {
+function look(shell: string[], disk: Partial<typeof anyDisk>, body: string, sys = "/sys") {
   const library = renderTemplate(
     parseTemplates((path) => embeddedTemplates[path]),
     "lib/disk.sh",
@@ -33,7 +33,7 @@ function look(shell: string[], disk: Partial<typeof anyDisk>, body: string) {
     },
   );
   const script = join(folder, "look.sh");
-  writeFileSync(script, `set -e\n${library}\n${body}\n`);
+  writeFileSync(script, `set -e\n${library.replaceAll("/sys/", `${sys}/`)}\n${body}\n`);
   const ran = Bun.spawnSync([...shell, script]);
   return { code: ran.exitCode, said: ran.stdout.toString().trim(), wrong: ran.stderr.toString() };
 }
@@ -64,6 +64,26 @@ test("a disk that is named by nothing there is refused with the reason", () => {
   for (const shell of shells) {
     expect(look(shell, { serial: "none-such" }, 'disk_select 1 || echo "$disk_problem"').said).toBe(
       "no disk matches the rule",
+    );
+  }
+});
+
+test("an NVMe disk with several paths is one disk, not one for each path", () => {
+  const sys = join(folder, "sys");
+  mkdirSync(join(sys, "class"), { recursive: true });
+  symlinkSync("../block", join(sys, "class/block"));
+  for (const [name, hidden] of [
+    ["nvme0c0n1", 1],
+    ["nvme0c1n1", 1],
+    ["nvme0n1", 0],
+  ] as const) {
+    mkdirSync(join(sys, "block", name), { recursive: true });
+    writeFileSync(join(sys, "block", name, "size"), "1000000\n");
+    writeFileSync(join(sys, "block", name, "hidden"), `${hidden}\n`);
+  }
+  for (const pick of ["only", "largest"]) {
+    expect(look(["dash"], { pick }, 'disk_select 1 || :; echo "$disk$disk_problem"', sys).said).toBe(
+      "/dev/nvme0n1",
     );
   }
 });

@@ -487,6 +487,8 @@ disk_list() {
       ram* | zram* | dm-* | md* | sr* | fd* | mtd*) continue ;;
     esac
     [ "$(disk_read "$_block/size")" != 0 ] || continue
+    # NVMe with several paths: each path is there beside the disk, without a device of its own.
+    [ "$(disk_read "$_block/hidden")" != 1 ] || continue
     if disk_is_in_use "$_name"; then continue; fi
     echo "$_name"
   done
