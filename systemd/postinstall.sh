@@ -13,7 +13,9 @@ fi
 if [ ! -e /etc/labctl/ca.key ]; then
   (umask 077 && od -An -N32 -tx1 /dev/urandom | tr -d ' \n' >/etc/labctl/ca.key)
 fi
-chgrp labctl /etc/labctl /etc/labctl/config.yaml /etc/labctl/ca.key
+chgrp labctl /etc/labctl /etc/labctl/ca.key
+# An administrator may have removed it: the defaults hold then.
+[ ! -e /etc/labctl/config.yaml ] || chgrp labctl /etc/labctl/config.yaml
 chmod 0640 /etc/labctl/ca.key
 if [ -d /run/systemd/system ]; then
   systemctl daemon-reload

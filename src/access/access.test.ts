@@ -151,6 +151,11 @@ test("an expired, a revoked and an unknown token are refused alike", async () =>
   expect(new Set(refusals)).toEqual(new Set(["AppError: this token is not accepted"]));
 });
 
+test("a role is given to no user who is not there: whoever is made under that name later would hold it", async () => {
+  const given = directory.setBinding(actor, { kind: "user", name: "nobody" }, "admin", true);
+  expect(await given.catch((error: unknown) => error)).toMatchObject({ code: "not-found" });
+});
+
 test("the database holds no token that could be used", async () => {
   const { text } = await tokens.create(actor, { kind: "api", description: "ci", lifetime: day });
   const [view] = await tokens.list(10);

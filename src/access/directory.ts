@@ -206,6 +206,8 @@ export function createDirectory(store: Store, audit: AuditLog, clock: Clock): Di
     async setBinding(actor, subject, role, bound) {
       await knownRole(role);
       await store.transaction(async (tx) => {
+        if (bound && subject.kind === "user" && (await findUser(tx, subject.name)) === undefined)
+          throw new AppError("not-found", `there is no user '${subject.name}'`, { hint: "labctl get users" });
         await (bound ? bindRole : unbindRole)(tx, { subjectKind: subject.kind, subject: subject.name, role });
         await audit.append(tx, actor, {
           action: "roles:bind",

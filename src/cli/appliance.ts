@@ -1,6 +1,15 @@
 import { spawn, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import type { DaemonConfig } from "../platform/config.ts";
 import { AppError } from "../platform/errors.ts";
@@ -56,6 +65,8 @@ const systemctl = (...words: string[]) =>
 function processAppliance(configPath: string, config: DaemonConfig): Appliance {
   const pidFile = join(dirname(config.adminSocket), "bastion.pid");
   const logFile = join(config.dataDir, "bastion.log");
+  /** Where what the process of this start writes begins. */
+  let logStart = 0;
   return {
     start: async () => {
       try {
@@ -63,6 +74,7 @@ function processAppliance(configPath: string, config: DaemonConfig): Appliance {
         mkdirSync(dirname(logFile), { recursive: true, mode: 0o750 });
         makeCaKey(config.labd.caKeyFile);
         const log = openSync(logFile, "a", 0o640);
+        logStart = fstatSync(log).size;
         // BUN_… variables could make the executable run other code than its own.
         const environment = {
           ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("BUN_"))),
@@ -101,7 +113,9 @@ function processAppliance(configPath: string, config: DaemonConfig): Appliance {
     },
     alive: () => runningPid(pidFile) !== undefined,
     logTail: () =>
-      existsSync(logFile) ? readFileSync(logFile, "utf8").split("\n").slice(-20).join("\n") : "",
+      existsSync(logFile)
+        ? readFileSync(logFile).subarray(logStart).toString().split("\n").slice(-20).join("\n")
+        : "",
     logHint: `${logFile} has the whole log`,
   };
 }

@@ -176,19 +176,25 @@ async function refusal(response: Response, path: string): Promise<AppError> {
 const isErrorCode = (code: string | undefined): code is ErrorCode =>
   code !== undefined && Object.hasOwn(errorCodes, code);
 
-function unreachable(socket: string, cause: unknown): AppError {
+/** Why nothing was heard from `where`: a socket's path on this host, or labd's URL. */
+export function unreachable(where: string, cause: unknown): AppError {
   if (cause instanceof Error && cause.name === "TimeoutError") {
     return new AppError("timeout", `the appliance did not answer within ${patience / 1000} s`, { cause });
   }
-  const denied =
-    cause instanceof Error &&
-    /EACCES|permission/i.test(`${"code" in cause ? cause.code : ""} ${cause.message}`);
-  return denied
-    ? new AppError("forbidden", `${socket} may not be opened by this user`, {
+  const reason =
+    cause instanceof Error ? `${"code" in cause ? cause.code : ""} ${cause.message}`.trim() : String(cause);
+  if (!where.startsWith("/")) {
+    return new AppError("unavailable", `labd cannot be reached at ${where}: ${reason}`, {
+      hint: "does it run, and does a firewall let this port through? labctl login SERVER names another labd",
+      cause,
+    });
+  }
+  return /EACCES|permission/i.test(reason)
+    ? new AppError("forbidden", `${where} may not be opened by this user`, {
         hint: "run as root, or join the group that owns it: usermod -aG labctl $USER",
         cause,
       })
-    : new AppError("unavailable", `no appliance listens on ${socket}`, {
+    : new AppError("unavailable", `no appliance listens on ${where}`, {
         hint: "start it: labctl init bastion standalone start",
         cause,
       });

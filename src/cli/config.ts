@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import type { z } from "zod";
 import {
@@ -8,13 +8,14 @@ import {
   daemonConfigSchema,
   environmentName,
   parseConfig,
+  readValue,
   withKey,
 } from "../platform/config.ts";
 import { AppError } from "../platform/errors.ts";
 import { nearest } from "../platform/nearest.ts";
 import { defineCommand, defineGroup, outputFlag } from "./define.ts";
 import { formatData, print, printRecords } from "./output.ts";
-import { clientConfigPath, daemonConfigPath, outputFormat, readYaml } from "./settings.ts";
+import { clientConfigPath, daemonConfigPath, isThere, outputFormat, placeIn, readYaml } from "./settings.ts";
 
 const scopeFlag = {
   client: {
@@ -44,7 +45,7 @@ const list = defineCommand({
   run: ({ client, output }) => {
     const { path, schema } = scopeOf(client);
     const file = readYaml(path);
-    const value = parseConfig(schema, file, path, process.env);
+    const value = parseConfig(schema, file, placeIn(path), process.env);
     const format = outputFormat(output);
     if (format !== "table") {
       print(formatData(value, format));
@@ -82,7 +83,8 @@ const get = defineCommand({
   },
   run: ({ key, client, output }) => {
     const { path, schema } = scopeOf(client);
-    const value = atKey(parseConfig(schema, readYaml(path), path, process.env), knownKey(schema, key));
+    const settings = parseConfig(schema, readYaml(path), placeIn(path), process.env);
+    const value = atKey(settings, knownKey(schema, key));
     print(
       output === "json" || output === "yaml"
         ? formatData(value, output)
@@ -103,18 +105,22 @@ const set = defineCommand({
   },
   run: ({ key, value, client }) => {
     const { path, schema } = scopeOf(client);
-    const changed = withKey(readYaml(path), knownKey(schema, key).split("."), Bun.YAML.parse(value));
+    const changed = withKey(readYaml(path), knownKey(schema, key).split("."), readValue(value, key));
     parseConfig(schema, changed, path);
     writeWhole(path, `${formatData(changed, "yaml")}\n`);
   },
 });
 
-/** Replaces a file so that a crash leaves either the old or the new one. */
+/** Replaces a file so that a crash leaves either the old or the new one, and those who may read it still may. */
 function writeWhole(path: string, text: string): void {
   try {
     mkdirSync(dirname(path), { recursive: true });
     const temporary = `${path}.${process.pid}.tmp`;
     writeFileSync(temporary, text, { mode: 0o640, flush: true });
+    const old = statSync(path, { throwIfNoEntry: false });
+    if (old) chmodSync(temporary, old.mode & 0o777);
+    // The service reads it by its group: a new file gets that of its directory.
+    if (process.getuid?.() === 0) chownSync(temporary, old?.uid ?? 0, (old ?? statSync(dirname(path))).gid);
     renameSync(temporary, path);
   } catch (cause) {
     throw new AppError(
@@ -134,7 +140,7 @@ const path = defineCommand({
   args: scopeFlag,
   run: ({ client }) => {
     const at = scopeOf(client).path;
-    print(existsSync(at) ? at : `${at} (not there: the defaults hold)`);
+    print(isThere(at) ? at : `${at} (not there: the defaults hold)`);
   },
 });
 

@@ -1,17 +1,19 @@
-import { existsSync } from "node:fs";
 import { networkInterfaces } from "node:os";
+import { readDhcpInterface } from "../boot/dhcp-settings.ts";
 import { firmwareNames } from "../firmware/service.ts";
 import { type Finding, healthDetail } from "../http/health.ts";
 import { statusSchema } from "../http/status-routes.ts";
 import { debianKeyring, lacksProof } from "../images/archive-signature.client.ts";
+import { isoPackages } from "../images/boot-iso.client.ts";
 import type { DaemonConfig } from "../platform/config.ts";
-import { toAppError } from "../platform/errors.ts";
+import { type AppError, toAppError } from "../platform/errors.ts";
+import { readIpv4 } from "../protocols/inet/ipv4.ts";
 import { dataDirectory, ramEnvironment } from "../roles/health-checks.ts";
 import { createClient, read } from "./client.ts";
 import { defineCommand, outputFlag } from "./define.ts";
 import { playFirmware } from "./doctor-firmware.ts";
 import { type Column, printRecords } from "./output.ts";
-import { daemonConfigPath, loadDaemonConfig, outputFormat } from "./settings.ts";
+import { daemonConfigPath, isThere, loadDaemonConfig, outputFormat } from "./settings.ts";
 
 const columns: Column<Finding>[] = [
   { title: "CHECK", value: (row) => row.check },
@@ -59,32 +61,17 @@ async function examine(path: string): Promise<Finding[]> {
   try {
     config = loadDaemonConfig(path);
   } catch (thrown) {
-    const error = toAppError(thrown);
-    return [
-      {
-        check: "configuration",
-        result: "fail",
-        detail: error.message,
-        ...(error.hint && { next: error.hint }),
-      },
-    ];
+    return [failure("configuration", toAppError(thrown))];
   }
   const running = await isRunning(config);
   return [
     {
       check: "configuration",
       result: "ok",
-      detail: existsSync(path) ? path : `${path} is not there: defaults hold`,
+      detail: isThere(path) ? path : `${path} is not there: defaults hold`,
     },
-    running
-      ? { check: "appliance", result: "ok", detail: running }
-      : {
-          check: "appliance",
-          result: "warn",
-          detail: `nobody answers on ${config.adminSocket}`,
-          next: "labctl init bastion standalone start",
-        },
-    ...(running
+    running,
+    ...(running.result === "ok"
       ? await ownFindings(config)
       : [
           { check: "data directory", ...dataDirectory(config.dataDir) },
@@ -97,12 +84,23 @@ async function examine(path: string): Promise<Finding[]> {
   ];
 }
 
-async function isRunning(config: DaemonConfig): Promise<string | undefined> {
+const failure = (check: string, { message, hint }: AppError): Finding => ({
+  check,
+  result: "fail",
+  detail: message,
+  ...(hint && { next: hint }),
+});
+
+async function isRunning(config: DaemonConfig): Promise<Finding> {
+  const check = "appliance";
   try {
     const status = await read(createClient(config.adminSocket).v1.status.$get(), statusSchema);
-    return `version ${status.version}, pid ${status.pid}`;
-  } catch {
-    return undefined;
+    return { check, result: "ok", detail: `version ${status.version}, pid ${status.pid}` };
+  } catch (thrown) {
+    const error = toAppError(thrown);
+    if (error.code !== "unavailable") return failure(check, error);
+    const detail = `nobody answers on ${config.adminSocket}`;
+    return { check, result: "warn", detail, next: "labctl init bastion standalone start" };
   }
 }
 
@@ -120,11 +118,11 @@ function interfaces(config: DaemonConfig): Finding[] {
       { check: "interfaces", result: "fail", detail: "no interface is configured: nothing is served", next },
     ];
   }
-  return config.interfaces.map(({ name, address, dhcp }): Finding => {
+  return config.interfaces.map((settings): Finding => {
+    const { name, address, dhcp } = settings;
     const check = `interface ${name}`;
-    const addresses = (present[name] ?? [])
-      .filter((each) => each.family === "IPv4")
-      .map((each) => each.address);
+    const entries = (present[name] ?? []).filter((each) => each.family === "IPv4");
+    const addresses = entries.map((each) => each.address);
     if (!(name in present))
       return { check, result: "fail", detail: "there is no such interface, or it is down", next: "ip link" };
     if (addresses.length === 0)
@@ -137,29 +135,39 @@ function interfaces(config: DaemonConfig): Finding[] {
         next: "mend 'address'",
       };
     }
+    const own = entries.find((each) => each.address === address) ?? entries[0];
+    const ip = readIpv4(own?.address ?? "");
+    try {
+      if (ip !== undefined) readDhcpInterface(settings, ip, Number(own?.cidr?.split("/")[1]));
+    } catch (thrown) {
+      return failure(check, toAppError(thrown));
+    }
     return { check, result: "ok", detail: `${addresses.join(", ")}, dhcp ${dhcp}` };
   });
 }
 
-/** Tries each port the bastion wants; needs the same rights the bastion does. */
-async function ports(config: DaemonConfig): Promise<Finding[]> {
+/** Tries each port the daemons want; needs the same rights they do. */
+async function ports({ interfaces, tftp, http, labd }: DaemonConfig): Promise<Finding[]> {
+  const dhcp = interfaces.some((each) => each.dhcp !== "off") ? [67, 4011] : [];
   const wanted = [
-    ...(config.interfaces.some(({ dhcp }) => dhcp !== "off") ? [67, 4011] : []),
-    config.tftp.port,
-  ].map((port) => ({ port, kind: "udp" as const }));
+    ...[...dhcp, tftp.port].map((port) => ({ port, kind: "udp" as const })),
+    { port: http.port, kind: "tcp" as const },
+    // A bastion whose labd is elsewhere does without it.
+    { port: labd.port, hostname: labd.listen, kind: "tcp" as const, onlyFor: "standalone and labd need it" },
+  ];
   const findings: Finding[] = [];
-  for (const { port, kind } of [...wanted, { port: config.http.port, kind: "tcp" as const }]) {
+  for (const { port, kind, onlyFor, ...at } of wanted.map((each) => ({ onlyFor: undefined, ...each }))) {
     const check = `port ${port}/${kind}`;
     try {
       if (kind === "udp") (await Bun.udpSocket({ port })).close();
-      else Bun.serve({ port, fetch: () => new Response() }).stop(true);
+      else Bun.serve({ port, ...at, fetch: () => new Response() }).stop(true);
       findings.push({ check, result: "ok", detail: "free" });
     } catch (error) {
-      const detail = error instanceof Error ? error.message : String(error);
+      const reason = error instanceof Error ? error.message : String(error);
       findings.push({
         check,
-        result: "fail",
-        detail,
+        result: onlyFor === undefined ? "fail" : "warn",
+        detail: onlyFor === undefined ? reason : `${reason}; ${onlyFor}`,
         next: `ss -lnp | grep ':${port} ' shows who holds it; below 1024, run as root`,
       });
     }
@@ -183,10 +191,10 @@ function debianSignature({ install }: DaemonConfig): Finding {
 /** Programs of the host that some commands call; absent ones are named before they are missed. */
 function tools(): Finding[] {
   const wanted = [
-    { tool: "mmdebstrap", purpose: "labctl image build" },
-    { tool: "xorriso", purpose: "labctl image boot-iso" },
+    { tool: "mmdebstrap", purpose: "labctl image build", packages: "mmdebstrap" },
+    { tool: "xorriso", purpose: "labctl image boot-iso", packages: isoPackages },
   ];
-  return wanted.map(({ tool, purpose }): Finding => {
+  return wanted.map(({ tool, purpose, packages }): Finding => {
     const at = Bun.which(tool);
     return at
       ? { check: tool, result: "ok", detail: at }
@@ -194,7 +202,7 @@ function tools(): Finding[] {
           check: tool,
           result: "warn",
           detail: `not installed; ${purpose} needs it`,
-          next: `apt-get install ${tool}`,
+          next: `apt-get install ${packages}`,
         };
   });
 }

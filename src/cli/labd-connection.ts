@@ -2,7 +2,7 @@ import type { WebSocket } from "ws-node";
 import { AppError } from "../platform/errors.ts";
 import type { Target } from "./client.ts";
 import { keepIdentity, readIdentity } from "./identity.ts";
-import { loadClientConfig, loadDaemonConfig } from "./settings.ts";
+import { adminSocket, loadClientConfig } from "./settings.ts";
 
 /**
  * Whom a command asks: the labd `--server` names, or `local` for whatever runs on this host; without it the socket
@@ -11,7 +11,7 @@ import { loadClientConfig, loadDaemonConfig } from "./settings.ts";
  */
 export function targetOf(server: string | undefined): Target {
   const { LABCTL_SOCKET: socket } = process.env;
-  const local = () => socket ?? loadClientConfig().socket ?? loadDaemonConfig().adminSocket;
+  const local = () => socket ?? loadClientConfig().socket ?? adminSocket();
   if (server === "local") return local();
   const identity = readIdentity();
   if (server === undefined) return socket ?? identity ?? local();

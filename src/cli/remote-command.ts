@@ -1,6 +1,7 @@
 import type { WebSocket } from "ws-node";
 import { type ClientMessage, commandEvent } from "../fleet/api.ts";
 import { AppError, type ErrorCode, errorCodes } from "../platform/errors.ts";
+import { unreachable } from "./client.ts";
 
 /** Where output goes; a promise holds the rest back until it resolves. */
 export interface RemoteOutput {
@@ -71,9 +72,10 @@ export function runRemote(
         : new AppError("unavailable", `labd answered ${response.statusCode}`),
     );
   });
-  socket.on("error", (cause) =>
-    reject(new AppError("unavailable", `labd cannot be reached: ${cause.message}`, { cause })),
-  );
+  socket.on("error", (cause) => {
+    const local = /^ws\+unix:\/\/([^:]+):/.exec(socket.url)?.[1];
+    reject(unreachable(local ?? `https://${new URL(socket.url).host}`, cause));
+  });
   socket.on("close", () => reject(new AppError("unavailable", "the connection to labd was lost")));
   return promise.finally(() => socket.close());
 }

@@ -75,7 +75,10 @@ export async function listenTls(
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once("error", (cause) =>
     reject(
-      new AppError("unavailable", `cannot listen on ${at.host}:${at.port}: ${cause.message}`, { cause }),
+      new AppError("unavailable", `cannot listen on ${at.host}:${at.port}: ${cause.message}`, {
+        hint: `another program may hold it: ss -lntup | grep '${at.port}'`,
+        cause,
+      }),
     ),
   );
   server.listen(at.port, at.host, resolve);

@@ -30,7 +30,8 @@ const loaders = {
 
 /** Every date on it, so that the same parts give the same bytes; FAT knows none before 1980. */
 const env = { SOURCE_DATE_EPOCH: "1577836800", TZ: "UTC" };
-const tools = "xorriso isolinux syslinux-common mtools";
+/** The Debian packages it takes. */
+export const isoPackages = "xorriso isolinux syslinux-common mtools";
 
 /**
  * Writes an ISO that starts BIOS and UEFI machines which cannot boot from the network, into the bastion's dispatch.
@@ -52,7 +53,7 @@ export async function buildBootIso(iso: BootIso): Promise<{ bytes: number }> {
 
     const part = `${iso.output}.part`;
     try {
-      await runTool(isoArguments(tree, mbr, part), { package: tools, env });
+      await runTool(isoArguments(tree, mbr, part), { package: isoPackages, env });
       renameSync(part, iso.output);
     } finally {
       rmSync(part, { force: true });
@@ -77,7 +78,7 @@ async function writeEfiImage(
     "autoexec.ipxe": new TextEncoder().encode(script),
   };
   const bytes = Object.values(files).reduce((sum, content) => sum + content.length, 0);
-  const options = { package: tools, env: { ...env, MTOOLS_SKIP_CHECK: "1" } };
+  const options = { package: isoPackages, env: { ...env, MTOOLS_SKIP_CHECK: "1" } };
   const geometry = ["-T", String(fatSectors(bytes)), "-h", "16", "-s", "32"];
   await runTool(["mformat", "-C", "-i", image, ...geometry, "-N", "4c414243", "-v", "LABCTL", "::"], options);
   await runTool(["mmd", "-i", image, "::EFI", "::EFI/BOOT"], options);
@@ -92,7 +93,7 @@ function find(name: keyof typeof loaders): string {
   const path = loaders[name].find((candidate) => existsSync(candidate));
   if (path === undefined) {
     throw new AppError("missing", `the boot loader '${name}' is not on this host`, {
-      hint: `apt-get install ${tools}`,
+      hint: `apt-get install ${isoPackages}`,
     });
   }
   return path;

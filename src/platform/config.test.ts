@@ -44,3 +44,13 @@ test("every key is listed once, and can be read and replaced by its dotted name"
   expect(new Set(keys).size).toBe(keys.length);
   expect(atKey(withKey({ a: { b: 1, c: 2 } }, ["a", "b"], 3), "a.b")).toBe(3);
 });
+
+test("an error names the line where the key's place is known, and the variable where the value came from one", () => {
+  const place = (path: readonly PropertyKey[]) => `config.yaml:${path.length}`;
+  const parseAt = (value: unknown, environment = {}) =>
+    parseConfig(daemonConfigSchema, value, place, environment);
+  expect(() => parseAt({ http: { prot: 1 } })).toThrow("config.yaml:2: unknown key 'http.prot'");
+  expect(() => parseAt({ interfaces: [{ name: "x", dhcp: "ful" }] })).toThrow("config.yaml:3: ");
+  expect(() => parseAt({}, { LABCTL_HTTP_PORT: "many" })).toThrow(/^LABCTL_HTTP_PORT: 'http.port'/);
+  expect(() => parseAt({}, { LABCTL_HTTP_PORT: "[1" })).toThrow("LABCTL_HTTP_PORT: '[1' is not YAML");
+});

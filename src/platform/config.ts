@@ -201,29 +201,36 @@ export type ClientConfig = z.output<typeof clientConfigSchema>;
 /**
  * Reads a configuration text (YAML, already parsed to plain values) with environment overrides on top:
  * `http.port` is overridden by `LABCTL_HTTP_PORT`, `dataDir` by `LABCTL_DATA_DIR`.
- * @throws `config`, naming file, key and, for an unknown key, the nearest known one.
+ * @param origin the file's name; or, of a key's path, the file's name and the line it is on.
+ * @throws `config`, naming file or variable, key and, for an unknown key, the nearest known one.
  */
 export function parseConfig<Schema extends z.ZodType>(
   schema: Schema,
   value: unknown,
-  origin: string,
+  origin: string | ((path: readonly PropertyKey[]) => string),
   environment: Record<string, string | undefined> = {},
 ): z.output<Schema> {
   const merged = overlay(value ?? {}, schema, environment);
   const result = schema.safeParse(merged);
   if (result.success) return result.data;
   const issue = result.error.issues[0];
-  const at = issue?.path.join(".") ?? "";
-  if (issue?.code === "unrecognized_keys") {
-    const key = issue.keys[0] ?? "";
-    const close = nearest(key, keysAt(schema, issue.path));
-    throw new AppError("config", `${origin}: unknown key '${at === "" ? key : `${at}.${key}`}'`, {
+  const unknown = issue?.code === "unrecognized_keys" ? issue.keys[0] : undefined;
+  const path = [...(issue?.path ?? []), ...(unknown === undefined ? [] : [unknown])];
+  const at = path.join(".");
+  const variable = configKeys(schema)
+    .filter((key) => `${at}.`.startsWith(`${key}.`))
+    .map(environmentName)
+    .find((name) => environment[name] !== undefined);
+  const where = variable ?? (typeof origin === "string" ? origin : origin(path));
+  if (unknown !== undefined) {
+    const close = nearest(unknown, keysAt(schema, path.slice(0, -1)));
+    throw new AppError("config", `${where}: unknown key '${at}'`, {
       hint: close === undefined ? "labctl config list shows every key" : `did you mean '${close}'?`,
     });
   }
   throw new AppError(
     "config",
-    `${origin}: ${at === "" ? "the file" : `'${at}'`} ${issue?.message ?? "is not valid"}`,
+    `${where}: ${at === "" ? "the file" : `'${at}'`} ${issue?.message ?? "is not valid"}`,
     {
       hint: "labctl config list shows every key with its default",
     },
@@ -254,9 +261,22 @@ function overlay(
   let merged = value;
   for (const key of configKeys(schema)) {
     const text = environment[environmentName(key)];
-    if (text !== undefined) merged = withKey(merged, key.split("."), Bun.YAML.parse(text));
+    if (text === undefined) continue;
+    merged = withKey(merged, key.split("."), readValue(text, environmentName(key)));
   }
   return merged;
+}
+
+/** One value as YAML has it. @throws `config` naming `where` it stands. */
+export function readValue(text: string, where: string): unknown {
+  try {
+    return Bun.YAML.parse(text);
+  } catch (cause) {
+    throw new AppError("config", `${where}: '${text}' is not YAML`, {
+      hint: "quote it, or close its brackets",
+      cause,
+    });
+  }
 }
 
 /** `value` with the key at `path` replaced; everything else is kept. */
