@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { createManualClock } from "../platform/clock.ts";
 import { type AgentLink, createHub, type Exit, type Reader } from "./hub.ts";
-import { commandSchema, type LabdMessage } from "./protocol.ts";
+import { commandSchema, type LabdMessage, maxChunk, readLabdMessage } from "./protocol.ts";
 
 function setup() {
   const clock = createManualClock();
@@ -128,4 +128,20 @@ test("a host that is not connected, or runs enough, starts nothing", () => {
   hub.attach("n1", "b1", link().link);
   for (let index = 0; index < 32; index++) hub.start("n1", work, reader().reader);
   expect(() => hub.start("n1", work, reader().reader)).toThrow("runs 32 commands already");
+});
+
+test("what an agent would not take is refused to who sent it, and reaches no agent", () => {
+  const { hub, link, reader } = setup();
+  const agent = link();
+  hub.attach("n1", "b1", agent.link);
+  const argv = ["true", ...Array<string>(20).fill("x".repeat(60_000))];
+  expect(() => hub.start("n1", { ...work, spec: { ...work.spec, argv } }, reader().reader)).toThrow("bytes");
+  const running = hub.start("n1", work, reader().reader);
+  running.input(new Uint8Array(maxChunk), false);
+  expect(() => running.input(new Uint8Array(maxChunk + 1), true)).toThrow("pieces");
+  expect(agent.sent.map((message) => message.kind)).toEqual(["run", "input"]);
+  expect(agent.sent.map((message) => readLabdMessage(JSON.stringify(message)).kind)).toEqual([
+    "message",
+    "message",
+  ]);
 });

@@ -1,6 +1,15 @@
 import type { Clock } from "../platform/clock.ts";
 import { AppError } from "../platform/errors.ts";
-import type { AgentMessage, Command, Feature, HostOperation, LabdMessage, LogQuery } from "./protocol.ts";
+import {
+  type AgentMessage,
+  type Command,
+  type Feature,
+  type HostOperation,
+  type LabdMessage,
+  type LogQuery,
+  maxChunk,
+  maxMessage,
+} from "./protocol.ts";
 
 /** One agent's connection, as the hub sees it. */
 export interface AgentLink {
@@ -35,7 +44,7 @@ export interface Reader {
 }
 
 export interface CommandHandle {
-  /** The number by which the reader learns that it was taken. */
+  /** The number by which the reader learns that it was taken. @throws `too-large`. */
   input(data: Uint8Array, end: boolean): number;
   resize(columns: number, rows: number): void;
   signal(signal: "SIGINT" | "SIGTERM" | "SIGHUP" | "SIGQUIT" | "SIGKILL"): void;
@@ -81,7 +90,7 @@ export interface Hub {
   resend(server: string): void;
   detach(server: string, link: AgentLink): void;
   receive(server: string, message: Extract<AgentMessage, { kind: "output" | "exit" | "input-taken" }>): void;
-  /** @throws `unavailable` when the host is not connected, `too-many` when it runs enough. */
+  /** @throws `unavailable` when the host is not connected, `too-many` when it runs enough, `too-large`. */
   start(server: string, work: Work, reader: Reader): CommandHandle;
   connected(server: string): boolean;
   /** Agents connected, commands running, and commands started since the start, by kind. */
@@ -189,6 +198,13 @@ export function createHub(clock: Clock, newId: () => string): Hub {
         throw new AppError("too-many", `server/${server} runs ${maxCommands} commands already`);
       }
       const id = newId();
+      const order = { ...work, command: id };
+      // The agent's connection would end by it, and with it everybody's.
+      if (Buffer.byteLength(JSON.stringify(order)) > maxMessage) {
+        throw new AppError("too-large", `a command and its environment may hold ${maxMessage} bytes`, {
+          hint: "hand over what is large as input: labctl exec -i",
+        });
+      }
       const running: Running = {
         id,
         boot: host.boot,
@@ -201,9 +217,12 @@ export function createHub(clock: Clock, newId: () => string): Hub {
       host.commands.set(id, running);
       started[work.kind]++;
       const tell = (message: LabdMessage) => host.link?.send(message);
-      tell({ ...work, command: id });
+      tell(order);
       return {
         input(data, end) {
+          // What the agent does not take would be missing in the middle.
+          if (data.length > maxChunk)
+            throw new AppError("too-large", `input comes in pieces of ${maxChunk} bytes at the most`);
           const seq = ++running.inputs;
           const input = {
             kind: "input" as const,
