@@ -171,7 +171,7 @@ test("a user holds the roles bound to it and to its groups, and none when it is 
   const roles = await directory.rolesOf("user", "alice");
   expect(roles.map((role) => role.name).sort()).toEqual(["operator", "viewer"]);
   expect(decideAccess(roles, "servers:exec").allowed).toBe(true);
-  await directory.deleteUser(actor, "alice");
+  await store.transaction((tx) => directory.deleteUser(tx, actor, "alice"));
   expect(await directory.rolesOf("user", "alice")).toEqual([]);
 });
 

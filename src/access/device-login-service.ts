@@ -16,7 +16,7 @@ import {
 } from "./device-login-repository.ts";
 import type { Directory } from "./directory.ts";
 import { findUser } from "./directory-repository.ts";
-import { decideAccess } from "./permissions.ts";
+import { mayLetInAsAnybody } from "./permissions.ts";
 import type { Actor } from "./principal.ts";
 import { encodeSecret, hashSecret } from "./token.ts";
 
@@ -46,7 +46,7 @@ export interface DeviceLogins {
   poll(actor: Actor, deviceCode: string): Promise<Polled>;
   /** @throws `not-found`: nothing waits under this code. */
   find(code: string): Promise<DeviceRequest>;
-  /** Lets it in as the asker, or as `user` by whoever may make users. @throws `not-found`, `forbidden`, `invalid`. */
+  /** Lets it in as the asker, or as `user` by whoever may make users and give roles. @throws `not-found`, `forbidden`, `invalid`. */
   grant(actor: Actor, code: string, user?: string): Promise<string>;
   deny(actor: Actor, code: string): Promise<void>;
 }
@@ -89,8 +89,7 @@ export function createDeviceLogins({
         hint: "labctl auth approve CODE --user NAME",
       });
     }
-    // Whoever could let it in as somebody else could make that somebody.
-    if (subject !== own && !decideAccess(roles, "users:create").allowed) {
+    if (subject !== own && !mayLetInAsAnybody(roles)) {
       await audit.record(actor, { action: "logins:approve", resource: `user/${subject}`, result: "refused" });
       throw new AppError("forbidden", `only an administrator lets a command line in as user/${subject}`);
     }

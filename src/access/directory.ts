@@ -69,7 +69,10 @@ export interface Directory {
   roles(): Promise<Role[]>;
   /** The user and its roles, or neither. */
   createUser(actor: Actor, name: string, roles?: readonly string[]): Promise<void>;
-  deleteUser(actor: Actor, name: string): Promise<void>;
+  /** Within the caller's transaction, which takes back what it can prove itself by. @throws `not-found`. */
+  deleteUser(tx: Queries, actor: Actor, name: string): Promise<void>;
+  /** @throws `not-found` for a user that is not there. */
+  knownUser(tx: Queries, name: string): Promise<void>;
   groups(): Promise<Group[]>;
   /** Makes the group have these members, none: no group. @throws `not-found` for a user that is not there. */
   setGroup(actor: Actor, group: Group, precondition?: Precondition): Promise<void>;
@@ -111,6 +114,11 @@ export function createDirectory(store: Store, audit: AuditLog, clock: Clock): Di
         detail: `+${role}`,
       });
     }
+  }
+
+  async function knownUser(tx: Queries, name: string): Promise<void> {
+    if ((await findUser(tx, name)) !== undefined) return;
+    throw new AppError("not-found", `there is no user '${name}'`, { hint: "labctl get users" });
   }
 
   const notSeeded = (name: string) => {
@@ -156,11 +164,11 @@ export function createDirectory(store: Store, audit: AuditLog, clock: Clock): Di
         await audit.append(tx, actor, { action: "users:create", resource: `user/${name}` });
         await bind(tx, actor, { kind: "user", name }, roles);
       }),
-    deleteUser: (actor, name) =>
-      store.transaction(async (tx) => {
-        if (!(await deleteUser(tx, name))) throw new AppError("not-found", `there is no user '${name}'`);
-        await audit.append(tx, actor, { action: "users:delete", resource: `user/${name}` });
-      }),
+    knownUser,
+    async deleteUser(tx, actor, name) {
+      if (!(await deleteUser(tx, name))) throw new AppError("not-found", `there is no user '${name}'`);
+      await audit.append(tx, actor, { action: "users:delete", resource: `user/${name}` });
+    },
     async groups() {
       const groups = new Map<string, string[]>();
       for (const { groupName, userName } of await listMembers(store.read))
@@ -173,8 +181,7 @@ export function createDirectory(store: Store, audit: AuditLog, clock: Clock): Di
         const before = (await membersOf(tx, name)).sort();
         precondition(before.length === 0 ? undefined : { name, members: before });
         for (const user of members.filter((each) => !before.includes(each))) {
-          if ((await findUser(tx, user)) === undefined)
-            throw new AppError("not-found", `there is no user '${user}'`, { hint: "labctl get users" });
+          await knownUser(tx, user);
           await addMember(tx, name, user);
         }
         for (const user of before.filter((each) => !members.includes(each)))

@@ -10,6 +10,7 @@ import type { Authority } from "./authority.ts";
 import type { Directory } from "./directory.ts";
 import type { RootRotation } from "./root-rotation.ts";
 import type { Sessions } from "./session-service.ts";
+import type { TokenService } from "./token-service.ts";
 
 export interface GovernanceRoutesDeps {
   gate: Gate;
@@ -17,6 +18,7 @@ export interface GovernanceRoutesDeps {
   authority: Authority;
   rotation: RootRotation;
   directory: Directory;
+  tokens: TokenService;
   sessions: Sessions;
 }
 
@@ -29,6 +31,7 @@ export function createGovernanceRoutes({
   authority,
   rotation,
   directory,
+  tokens,
   sessions,
 }: GovernanceRoutesDeps) {
   const audited = { audited: true };
@@ -59,6 +62,7 @@ export function createGovernanceRoutes({
       ),
       async (context) => {
         const { name, roles } = context.req.valid("json");
+        if (roles.length > 0) await gate.require(context.var.actor, "roles:bind", { name: `user/${name}` });
         await directory.createUser(context.var.actor, name, roles);
         return context.body(null, 204);
       },
@@ -83,7 +87,7 @@ export function createGovernanceRoutes({
         {
           method: "delete",
           path: "/api/v1/users/{name}",
-          summary: "Removes a user, revokes its certificates, ends its sessions",
+          summary: "Removes a user, revokes its certificates and login tokens, ends its sessions",
           request: named,
           responses: nothing,
         },
@@ -91,9 +95,10 @@ export function createGovernanceRoutes({
       ),
       async (context) => {
         const { name } = context.req.valid("param");
-        await directory.deleteUser(context.var.actor, name);
         await store.transaction(async (tx) => {
+          await directory.deleteUser(tx, context.var.actor, name);
           await authority.revoke(tx, "user", name, "the user was removed");
+          await tokens.revokeAll(tx, name);
           await sessions.endAll(tx, `user/${name}`);
         });
         return context.body(null, 204);

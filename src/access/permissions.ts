@@ -74,6 +74,10 @@ export function decideAccess(roles: readonly Role[], permission: Permission, lab
     : { allowed: true, because: allowed };
 }
 
+/** Whether it may let somebody in as any user: to do that is to have every role somebody has. */
+export const mayLetInAsAnybody = (roles: readonly Role[]): boolean =>
+  decideAccess(roles, "users:create").allowed && decideAccess(roles, "roles:bind").allowed;
+
 /** Whether the permission could be allowed for some resource: what a list asks before it filters. */
 export function mayForSome(roles: readonly Role[], permission: Permission): boolean {
   const grants = roles.flatMap((role) => role.grants).filter((grant) => covers(grant.permission, permission));

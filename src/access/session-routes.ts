@@ -116,7 +116,7 @@ export function createSessionRoutes({ sessions, logins, limits, address }: Sessi
       },
     )
     .openapi(
-      openRoute("a user lets in its own command line; others who may users:create", {
+      openRoute("a user lets in its own command line; others who may users:create and roles:bind", {
         method: "get",
         path: "/api/v1/login/device/{name}",
         summary: "Who waits under a code",
@@ -129,7 +129,7 @@ export function createSessionRoutes({ sessions, logins, limits, address }: Sessi
       },
     )
     .openapi(
-      openRoute("a user lets in its own command line; others who may users:create", {
+      openRoute("a user lets in its own command line; others who may users:create and roles:bind", {
         method: "post",
         path: "/api/v1/login/device/{name}/approve",
         summary: "Lets it in",

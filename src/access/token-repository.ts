@@ -99,3 +99,10 @@ export async function revokeToken(tx: Queries, id: string, at: number): Promise<
     .returning();
   return row;
 }
+
+export async function revokeTokensOf(tx: Queries, subject: string, at: number): Promise<void> {
+  await tx
+    .update(tokens)
+    .set({ revokedAt: at })
+    .where(and(eq(tokens.subject, subject), isNull(tokens.revokedAt)));
+}

@@ -18,6 +18,7 @@ import {
   listTokens,
   readToken,
   revokeToken,
+  revokeTokensOf,
   type TokenRow,
   takeToken,
 } from "./token-repository.ts";
@@ -64,6 +65,8 @@ export interface TokenService {
   find(id: string): Promise<TokenView>;
   /** @throws `not-found`. */
   revoke(actor: Actor, id: string): Promise<void>;
+  /** Those that log in as this user, within the transaction that removes it. */
+  revokeAll(tx: Queries, user: string): Promise<void>;
 }
 
 const maxLifetime = 366 * 86_400_000;
@@ -145,6 +148,7 @@ export function createTokenService(
       if (row !== undefined) return view(row);
       throw new AppError("not-found", `there is no token ${id}`, { hint: "labctl token list" });
     },
+    revokeAll: (tx, user) => revokeTokensOf(tx, user, clock.now()),
     revoke: (actor, id) =>
       store.transaction(async (tx) => {
         const row = await revokeToken(tx, id, clock.now());

@@ -40,11 +40,17 @@ export interface UpgradesDeps {
 /** Whether a running command's user may run it still is asked this often, in milliseconds. */
 const rightsCheck = 750;
 const commandPath = /^\/api\/v1\/servers\/([a-z0-9.-]{1,64})\/(exec|logs)$/;
-const permissions: Record<Work["kind"], Permission> = {
-  run: "servers:exec",
-  "read-logs": "servers:logs",
-  operate: "servers:operate",
-};
+
+/** An agent reads any file of its host: those that are no logs are for whoever may run `cat`. */
+function permissionOf(work: Work): Permission {
+  if (work.kind === "operate") return "servers:operate";
+  if (work.kind === "run") return "servers:exec";
+  const { source } = work.query;
+  const isLog =
+    source.kind === "journal" ||
+    (source.path.startsWith("/var/log/") && !source.path.split("/").includes(".."));
+  return isLog ? "servers:logs" : "servers:exec";
+}
 
 /** The WebSockets of labd: one for each agent, one for each bastion elsewhere, one for each command a user runs. */
 export function createUpgrades(deps: UpgradesDeps): Upgrade {
@@ -75,7 +81,7 @@ export function createUpgrades(deps: UpgradesDeps): Upgrade {
     work: Work,
     reader: Parameters<Fleet["hub"]["start"]>[2],
   ) {
-    const deed = { action: permissions[work.kind], resource: `server/${server}` };
+    const deed = { action: permissionOf(work), resource: `server/${server}` };
     let ended = false;
     let endWatch = () => {};
     const end = (detail: string) => {
@@ -91,12 +97,18 @@ export function createUpgrades(deps: UpgradesDeps): Upgrade {
       const decision = decideAccess(actor.principal.roles, deed.action, labels);
       if (!decision.allowed) {
         const message = `${actor.principal.name} may not ${deed.action} on ${deed.resource}: ${decision.because}`;
-        throw new AppError("forbidden", message);
+        throw new AppError("forbidden", message, {
+          ...(work.kind === "read-logs" && {
+            hint: "journal and /var/log need servers:logs, other files servers:exec",
+          }),
+        });
       }
       const exit: typeof reader.exit = (how) => {
         end(describeEnd(how));
         reader.exit(how);
       };
+      // First: what cannot be told is not done.
+      await audit.record(actor, { ...deed, detail: describeWork(work) });
       const handle = fleet.hub.start(server, work, { ...reader, exit });
       // Rights that are taken away end what they began.
       endWatch = clock.every(rightsCheck, () => {
@@ -107,7 +119,6 @@ export function createUpgrades(deps: UpgradesDeps): Upgrade {
           exit({ code: null, signal: null, reason: message });
         });
       });
-      await audit.record(actor, { ...deed, detail: describeWork(work) });
       return {
         ...handle,
         cancel() {

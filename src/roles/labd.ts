@@ -162,7 +162,7 @@ export async function openLabd(
         [
           createAccessRoutes({ gate, store, authority, directory, tokens, audit, limits }),
           createGroupRoutes(gate, directory),
-          createGovernanceRoutes({ gate, store, authority, rotation, directory, sessions }),
+          createGovernanceRoutes({ gate, store, authority, rotation, directory, tokens, sessions }),
           createSessionRoutes({
             sessions,
             logins,

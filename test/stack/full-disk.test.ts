@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import {
   appendFileSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -14,6 +15,7 @@ import { z } from "zod";
 import { buildExecutable, labKey } from "../lab/artifacts.ts";
 import { executable } from "../lab/bastion.ts";
 import { run, tryRun } from "../lab/process.ts";
+import { createStack } from "./stack.ts";
 
 const mac = "52:54:00:00:0f:01";
 const [http, tftp] = [30_000 + (process.pid % 5000), 36_000 + (process.pid % 5000)];
@@ -58,7 +60,7 @@ async function restart(): Promise<void> {
 }
 
 /** Takes all the room there is. */
-function fill(): void {
+function fill(filler: string): void {
   const piece = Buffer.alloc(64 * 1024);
   for (let size = piece.length; size >= 1; size = Math.floor(size / 4)) {
     try {
@@ -123,7 +125,7 @@ test.skipIf(!isRoot)(
       return response;
     };
     await send(1);
-    fill();
+    fill(join(data, "filler"));
     let last = await send(21);
     for (let seq = 41; last.ok && seq < 2000; seq += 20) last = await send(seq);
 
@@ -167,4 +169,36 @@ test.skipIf(!isRoot)(
     expect(log_total).toBe(20 * new Set(acknowledged).size);
   },
   120_000,
+);
+
+test.skipIf(!isRoot)(
+  "labd: a command that cannot be told to the audit does not run",
+  async () => {
+    const stack = createStack(1);
+    const data = join(stack.directory, "data");
+    mkdirSync(data);
+    await run(["mount", "-t", "tmpfs", "-o", "size=8m", "labctl-test", data]);
+    try {
+      await stack.startLabd();
+      await stack.join("n1");
+      stack.startAgent("n1");
+      await stack.connected("n1");
+      const mark = join(stack.directory, "mark");
+      const touch = () => stack.labctl("exec", "server/n1", "--", "touch", mark);
+      fill(join(data, "filler"));
+      expect(await touch()).toMatchObject({ code: 8, stderr: expect.stringContaining("no room left") });
+      await Bun.sleep(500);
+      expect(existsSync(mark)).toBe(false);
+      rmSync(join(data, "filler"));
+      await stack.connected("n1");
+      expect(await touch()).toMatchObject({ code: 0 });
+      expect(existsSync(mark)).toBe(true);
+      expect((await stack.labctl("audit", "verify")).code).toBe(0);
+    } finally {
+      await stack.stop().catch(() => {});
+      await tryRun(["umount", "-l", data]);
+      rmSync(stack.directory, { recursive: true, force: true });
+    }
+  },
+  60_000,
 );

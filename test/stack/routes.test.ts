@@ -153,7 +153,7 @@ const unproven: Record<string, Record<string, string>> = {
 const sockets: Record<string, string> = {
   "GET /api/v1/agent": "an agent's certificate",
   "GET /api/v1/servers/{name}/exec": "`servers:exec`, and `servers:operate` for a host operation",
-  "GET /api/v1/servers/{name}/logs": "`servers:logs`",
+  "GET /api/v1/servers/{name}/logs": "`servers:logs`, and `servers:exec` for a file outside /var/log",
 };
 
 /** Made of nothing: its routes are looked at, and none is called. */
