@@ -1,4 +1,5 @@
 import { Hono, type MiddlewareHandler } from "hono";
+import { getPath } from "hono/utils/url";
 import type { Actor } from "../access/service.ts";
 import { AppError } from "../platform/errors.ts";
 import type { Logger } from "../platform/logger.ts";
@@ -36,7 +37,7 @@ export function createApp(
   logger: Logger,
   middleware: readonly MiddlewareHandler[] = [],
 ): Routes {
-  const app: Routes = new Hono<AppEnv>();
+  const app: Routes = new Hono<AppEnv>({ getPath: pathOf });
   for (const each of middleware) app.use(each);
   for (const room of routes) app.route("/", room);
   app.notFound((context) =>
@@ -49,3 +50,7 @@ export function createApp(
   app.onError((error, context) => problemResponse(error, context, logger));
   return app;
 }
+
+/** A request that names no host (HTTP/1.0 as U-Boot speaks it), or none that is one, has a URL that is a path alone. */
+const pathOf = (request: Request) =>
+  getPath(request.url.startsWith("/") ? new Request(`http://lab${request.url}`) : request);

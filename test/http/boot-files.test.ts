@@ -184,6 +184,15 @@ test("rule 15: a slash too many is no redirect and no error", async () => {
   expect((await curl("//boot//nothing.efi")).status).toBe(404);
 });
 
+test("HTTP/1.0 without a Host header, or with an empty one, is answered like any other", async () => {
+  for (const host of ["Host:", "Host;"]) {
+    const file = await curl("/boot.ipxe?x=%2F", "--http1.0", "-H", host);
+    expect([file.status, file.text()]).toEqual([200, (await curl("/boot.ipxe")).text()]);
+    expect((await curl(`/dispatch?mac=${mac}`, "--http1.0", "-H", host)).text()).toContain(kernel);
+    expect((await curl("//nothing", "--http1.0", "-H", host)).text()).toContain("nothing at //nothing");
+  }
+});
+
 test("no path leaves its directory, and what is not there is a small 404", async () => {
   for (const path of [
     "/ram/../secret",
