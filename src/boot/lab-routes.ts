@@ -26,6 +26,8 @@ export interface BootRoutesDeps {
 
 const folders = ["boot", "grub", "ram", "installer", "image", "agent"];
 const filePath = new RegExp(`^/(boot\\.ipxe|autoexec\\.ipxe|(${folders.join("|")})/.*)$`);
+/** What GRUB verifies and boots. Whoever calls himself GRUB has nothing else held in memory: not every disk image. */
+const booted = /^\/+(ram|installer)\//;
 /** Larger files may take a slow machine longer than the listener waits for a byte to move. */
 const large = 1 << 20;
 
@@ -41,7 +43,8 @@ export function createBootRoutes({ files, dispatch, wholeFiles, observe }: BootR
       observe({ ...fetched, status: 404, size: 0 });
       throw new AppError("not-found", `there is no boot file ${req.path.slice(0, 200)}`);
     }
-    const grub = req.header("user-agent")?.startsWith("GRUB ") === true && file.kind === "disk";
+    const grub =
+      req.header("user-agent")?.startsWith("GRUB ") === true && file.kind === "disk" && booted.test(req.path);
     const conditions = {
       range,
       ifRange: req.header("if-range"),

@@ -21,6 +21,7 @@ const payload = crypto.getRandomValues(new Uint8Array(60_000));
 let directory: string;
 let listener: Listener;
 let wholeFiles: WholeFiles;
+const held: string[] = [];
 const clock = createManualClock();
 let base: string;
 let orderFor: (request: BootRequest) => Promise<BootOrder>;
@@ -62,7 +63,17 @@ beforeAll(() => {
     stat: statFile,
   });
   wholeFiles = createWholeFiles(clock);
-  const routes = createBootRoutes({ files, dispatch, wholeFiles, observe: (each) => fetched.push(each) });
+  const routes = createBootRoutes({
+    files,
+    dispatch,
+    wholeFiles: {
+      read(file) {
+        held.push(file.path);
+        return wholeFiles.read(file);
+      },
+    },
+    observe: (each) => fetched.push(each),
+  });
   listener = listenTcp(createApp([routes], silentLogger), "127.0.0.1", 0, silentLogger);
   base = `http://127.0.0.1:${listener.port}`;
   orderFor = () => Promise.resolve(discover);
@@ -295,6 +306,14 @@ test("GRUB gets the length of every file in the one spelling it reads: it verifi
   }
   const part = await curl(kernel, "-A", "GRUB 2.12-9+deb13u2", "-r", "10-19");
   expect(Buffer.compare(part.body, payload.subarray(10, 20))).toBe(0);
+});
+
+test("kernels and initrds alone are held in memory for GRUB, no image a stranger asks for in its name", async () => {
+  writeFileSync(join(directory, "image/small"), payload);
+  held.length = 0;
+  for (const path of [kernel, "/image/small"])
+    expect(Buffer.compare((await curl(path, "-A", "GRUB 2.12")).body, payload)).toBe(0);
+  expect(held).toEqual([join(directory, kernel)]);
 });
 
 test("a file that has changed is read anew for GRUB, held or not", async () => {
