@@ -12,6 +12,8 @@ import type { ImageFile, Report } from "./model.ts";
 import type { ImageFiles, InstallerRequest } from "./service.ts";
 
 const maxUploads = 8;
+/** Milliseconds without a piece after which an upload counts as given up. */
+const uploadPatience = 3_600_000;
 const uploadId = /^[0-9a-f-]{36}$/;
 
 /**
@@ -74,7 +76,11 @@ export function createImageFiles(directory: string, keyrings: Record<string, str
   }
 
   return {
-    async beginUpload() {
+    async beginUpload(now) {
+      for (const upload of readdirSync(folder("uploads"))) {
+        const found = await stat(uploadPath(upload)).catch(() => undefined);
+        if (found && now - found.mtimeMs > uploadPatience) await rm(uploadPath(upload), { force: true });
+      }
       if (readdirSync(folder("uploads")).length >= maxUploads) {
         throw new AppError("too-many", `${maxUploads} uploads are under way`, {
           hint: "wait for one to end",
@@ -104,21 +110,18 @@ export function createImageFiles(directory: string, keyrings: Record<string, str
       }
       return size + piece.length;
     },
+    removeUpload: (upload) => rm(uploadPath(upload), { force: true }),
     async importDisk(upload, name, sha256, report) {
       const path = uploadPath(upload);
-      try {
-        if (sha256 !== undefined) {
-          const found = await hashFile(path, report);
-          if (found.sha256 !== sha256) {
-            throw new AppError("failed", `the file's sha256 is ${found.sha256}, not ${sha256}`, {
-              hint: "it is damaged, or not the file that was meant",
-            });
-          }
+      if (sha256 !== undefined) {
+        const found = await hashFile(path, report);
+        if (found.sha256 !== sha256) {
+          throw new AppError("failed", `the file's sha256 is ${found.sha256}, not ${sha256}`, {
+            hint: "it is damaged, or not the file that was meant",
+          });
         }
-        return await writeDisk(path, diskPath(name), report);
-      } finally {
-        await rm(path, { force: true });
       }
+      return writeDisk(path, diskPath(name), report);
     },
     async fetchInstaller(request, report, signal) {
       const { os } = request;

@@ -17,6 +17,7 @@ const mib = 1024 * 1024;
 let directory: string;
 let store: Store;
 let images: Images;
+let clock: ReturnType<typeof createManualClock>;
 const quiet = () => {};
 const actor = { principal: anonymous, from: "", requestId: "r1", startedAt: 0 };
 
@@ -25,8 +26,8 @@ function openImages(): Images {
     repository: createImageRepository(store),
     files: createImageFiles(join(directory, "images"), {}),
     mirrors: {},
-    clock: createManualClock(1000),
-    audit: createAuditLog(store, createManualClock(1000)),
+    clock,
+    audit: createAuditLog(store, clock),
     logger: silentLogger,
   });
 }
@@ -34,6 +35,7 @@ function openImages(): Images {
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "labctl-images-"));
   store = openStore(":memory:");
+  clock = createManualClock(1000);
   images = openImages();
 });
 afterEach(async () => {
@@ -114,6 +116,7 @@ test("a qcow2 that depends on another file is refused", async () => {
 test("a name is taken until it is replaced, and a hostile one is refused", async () => {
   const first = await add("web", disk());
   await expect(add("web", disk())).rejects.toThrow("already");
+  expect(readdirSync(join(directory, "images/uploads"))).toEqual([]);
   expect(images.find("web")?.sha256).toBe(first.sha256);
   await add("web", disk(4 * mib), { replace: true });
   expect(images.list()).toHaveLength(1);
@@ -141,4 +144,12 @@ test("an upload goes on only from where it is", async () => {
   await expect(images.appendUpload("../../etc/passwd", 0, Buffer.from("x"))).rejects.toThrow(
     "no such upload",
   );
+});
+
+test("uploads that were given up do not keep others out for ever", async () => {
+  for (let count = 0; count < 8; count++) await images.beginUpload();
+  await expect(images.beginUpload()).rejects.toThrow("8 uploads are under way");
+  clock.advance(Date.now() + 2 * 3_600_000);
+  const id = await images.beginUpload();
+  expect(readdirSync(join(directory, "images/uploads"))).toEqual([id]);
 });

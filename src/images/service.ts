@@ -8,10 +8,12 @@ import type { ImageRepository } from "./repository.ts";
 
 /** The files behind the catalogue; names were checked before they come here. */
 export interface ImageFiles {
-  beginUpload(): Promise<string>;
+  /** Uploads that were given up before `now` make room. */
+  beginUpload(now: number): Promise<string>;
   /** The upload's size after it. @throws `conflict` unless `offset` is its size before. */
   appendUpload(upload: string, offset: number, piece: Uint8Array): Promise<number>;
-  /** Turns an upload into the disk `name` and removes the upload. */
+  removeUpload(upload: string): Promise<void>;
+  /** Turns an upload into the disk `name`. */
   importDisk(
     upload: string,
     name: string,
@@ -132,10 +134,10 @@ export function createImages({ repository, files, mirrors, clock, audit, logger 
       const { sha256, size, rawSize, compression = "none" } = image;
       return { name, sha256, size, rawSize, format: "raw", compression };
     },
-    beginUpload: () => files.beginUpload(),
+    beginUpload: () => files.beginUpload(clock.now()),
     appendUpload: (upload, offset, piece) => files.appendUpload(upload, offset, piece),
-    add: (actor, word, wanted, report) =>
-      alone(actor, "images:add", word, async (tell) => {
+    add: (actor, word, wanted, report) => {
+      const added = alone(actor, "images:add", word, async (tell) => {
         const name = checkName(word);
         if (!wanted.replace && repository.list().some((one) => one.kind === "disk" && one.name === name)) {
           throw new AppError("conflict", `there is an image '${name}' already`, {
@@ -154,7 +156,10 @@ export function createImages({ repository, files, mirrors, clock, audit, logger 
         await repository.save(image, tell);
         logger.info("image added", { image: name, size: image.size, source: wanted.source });
         return image;
-      }),
+      });
+      // Refused or not: nobody comes back for it.
+      return added.finally(() => files.removeUpload(wanted.upload));
+    },
     pull: (actor, os, { unsigned }, report, signal) =>
       alone(actor, "images:pull", os, async (tell) => {
         const fetched = await files.fetchInstaller({ os, mirrors, unsigned }, report, signal);
