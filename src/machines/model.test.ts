@@ -158,6 +158,15 @@ describe("decide", () => {
     });
   });
 
+  test("the first word of the installed system is the end, too, where the installer's last was lost", () => {
+    expect(table(report("first-boot", "done"))).toMatchObject({
+      installing: "installed stage-reached:i1 install-ended:i1:installed",
+      stalled: "installed install-resumed:i1 stage-reached:i1 install-ended:i1:installed",
+      installed: "ignore",
+      failed: "ignore",
+    });
+  });
+
   test("a failure ends it in its stage, with the message's first line as the reason", () => {
     expect(table(report("packages", "failed"))).toMatchObject({
       installing: "failed stage-reached:i1 install-ended:i1:failed",

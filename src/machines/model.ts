@@ -52,6 +52,8 @@ export type Decision =
 
 /** The stage whose completion is the completion of the install. */
 export const finalStage = "installed";
+/** What the installed system itself says when it comes up: the installer is done, should its last word be lost. */
+const firstBoot = "first-boot";
 
 export function decide(state: MachineState | undefined, event: MachineEvent, now: number): Decision {
   switch (event.kind) {
@@ -174,7 +176,7 @@ function report(
       { kind: "install-ended", installId, outcome: "failed", reason },
     ]);
   }
-  if (stage === finalStage && outcome === "done") {
+  if ((stage === finalStage || stage === firstBoot) && outcome === "done") {
     return next({ kind: "installed", since: now, installId }, [
       ...effects,
       { kind: "install-ended", installId, outcome: "installed" },
