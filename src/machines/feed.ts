@@ -150,8 +150,11 @@ export function createFeed<Key extends string = Mac>(clock: Clock): Feed<Key> {
     lines: (key, batch) =>
       publish(key, batch.event + batch.lines.length - 1, true, () => formatLogEvents(batch)),
     stage: (key, report) => publish(key, report.event, false, () => formatStageEvent(report)),
-    state: (key, machine, forgotten) =>
-      publish(key, undefined, false, () => formatStateEvent(machine, forgotten)),
+    state(key, machine, forgotten) {
+      publish(key, undefined, false, () => formatStateEvent(machine, forgotten));
+      // Should it be met again, its events are numbered from 1.
+      if (forgotten) for (const follower of followers.get(key) ?? []) follower.event = 0;
+    },
     get followers() {
       return count;
     },

@@ -211,12 +211,17 @@ export function createInstallLogs({
       };
     },
     stagesOf,
-    follow: ({ mac }, after, withLines) =>
-      feed.follow(
+    follow(machine, seen, withLines) {
+      const { mac } = machine;
+      const installId = installOf(machine);
+      const last = installId === undefined ? 0 : repository.loadTail(store.read, mac, installId).event;
+      return feed.follow(
         mac,
-        { after, lines: withLines },
+        // A number that is not there yet is of a time before the machine was forgotten.
+        { after: seen > last ? 0 : seen, lines: withLines },
         { readOn: (event) => readOn(mac, event, withLines), machine: () => registry.byMac(mac) },
-      ),
+      );
+    },
     heardAt: (mac) => heard.get(mac),
   };
 }

@@ -190,6 +190,24 @@ describe("following", () => {
     expect(events.map(({ id }) => id)).toEqual(["8", "9", "10", "11", "12", ""]);
   });
 
+  test("a machine that was forgotten and is installed again is told from its beginning", async () => {
+    await room.log(token, lines(1, 10));
+    const anew = async () => {
+      await room.order(`/api/v1/machines/${mac}?force=true`, { method: "DELETE" });
+      await room.queue();
+      token = await room.start();
+      await room.log(token, lines(1, 2));
+    };
+    const events = await follow(16, { meanwhile: anew });
+    expect(events.filter(({ event }) => event === "log").map(({ id }) => id)).toEqual([
+      ...lines(1, 10).map(({ seq }) => String(seq)),
+      "1",
+      "2",
+    ]);
+    // One that comes back with a number of the time before, too.
+    expect((await follow(3, { after: 10 })).map(({ id }) => id)).toEqual(["1", "2", ""]);
+  });
+
   test("nothing is lost or told twice to one that connects while lines come", async () => {
     const sender = (async () => {
       for (let seq = 1; seq <= 300; seq++) await room.log(token, lines(seq, seq));
