@@ -68,7 +68,7 @@ export interface Authority {
   /** A certificate for the key of `csrPem`, recorded within the caller's transaction. */
   issue(tx: Queries, csrPem: string, leaf: Omit<LeafRequest, "notBefore" | "notAfter">): Promise<Issued>;
   /** Whether the certificate of this fingerprint is ours and holds: asked for each new connection. */
-  judge(fingerprint: string): Promise<Verdict>;
+  judge(fingerprint: string, queries?: Queries): Promise<Verdict>;
   /** More than one root is trusted. */
   readonly rotating: boolean;
   show(): Promise<AuthorityView[]>;
@@ -181,8 +181,8 @@ export async function openAuthority(
       });
       return issued;
     },
-    async judge(fingerprint) {
-      const row = await findCertificate(store.read, fingerprint);
+    async judge(fingerprint, queries = store.read) {
+      const row = await findCertificate(queries, fingerprint);
       if (row === undefined) return { trusted: false, because: "it was not issued here" };
       if (row.revokedAt !== null) return { trusted: false, because: `it was revoked: ${row.revokedBecause}` };
       if (row.notAfter <= clock.now()) return { trusted: false, because: "it has expired" };

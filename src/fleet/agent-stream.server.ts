@@ -132,6 +132,8 @@ export function serveAgent(socket: Socket, peer: AgentPeer, deps: AgentStreamDep
       labels,
     });
     fleet.hub.resend(peer.name);
+    // What was revoked while it was let in found no link that could be cut.
+    await fleet.confirm(peer.name, peer.fingerprint);
     log.info("agent connected", { agent: hello.agent, address: peer.address });
   }
 

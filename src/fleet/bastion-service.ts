@@ -48,7 +48,7 @@ export interface Bastions {
   renew(actor: Actor, name: string, csr: string): Promise<Certified>;
   /** Takes its certificates back and closes its connection; `forget` removes it with all that it told. */
   takeBack(actor: Actor, name: string, because: string, forget: boolean): Promise<void>;
-  /** A connection stands. The answer is how far this outbox was stored, and the roots to trust; one that is new here starts from nothing. */
+  /** A connection stands. @throws `unauthenticated`. The answer is how far this outbox was stored, and the roots to trust; one that is new here starts from nothing. */
   greet(
     name: string,
     hello: { outbox: string; version: string; address: string },
@@ -138,7 +138,9 @@ export async function createBastions({
             hint: "make a token with --name",
           });
         }
-        if (records.has(name.data) && scope.name === undefined) {
+        // As the transaction sees it: another that took the name may be of the same commit.
+        const before = await findBastion(tx, name.data);
+        if (before !== undefined && scope.name === undefined) {
           throw new AppError("conflict", `there is a bastion '${name.data}' already`, {
             hint: `labctl bastion remove ${name.data}, or make a token with --name ${name.data}`,
           });
@@ -147,7 +149,7 @@ export async function createBastions({
         const issued = await authority.issue(tx, request.csr, { holder: "bastion", name: name.data });
         const record: BastionRecord = {
           taken: 0,
-          ...records.get(name.data),
+          ...before,
           name: name.data,
           enrolledAt: clock.now(),
           version: request.version,
@@ -204,6 +206,10 @@ export async function createBastions({
       const { taken, anew } = await store.transaction(async (tx) => {
         const known = await findBastion(tx, name);
         if (known === undefined) throw new AppError("unauthenticated", `bastion/${name} was removed`);
+        // Its connection may be older than what was revoked since: nothing was linked that could be cut.
+        const verdict = await authority.judge(link.fingerprint, tx);
+        if (!verdict.trusted)
+          throw new AppError("unauthenticated", `its certificate is not accepted: ${verdict.because}`);
         const fresh = known.outbox !== outbox;
         if (fresh) remote.forget(tx, name);
         const reached = fresh ? 0 : known.taken;

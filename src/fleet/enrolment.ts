@@ -4,7 +4,7 @@ import type { Clock } from "../platform/clock.ts";
 import { AppError, toAppError } from "../platform/errors.ts";
 import type { Store } from "../store/database.ts";
 import type { Hub } from "./hub.ts";
-import { addHistory, removeServer, type ServerRecord, saveServer } from "./server-repository.ts";
+import { addHistory, labelsOf, removeServer, type ServerRecord, saveServer } from "./server-repository.ts";
 
 /** What an enrolled host may be called. */
 export const serverName = z
@@ -91,7 +91,8 @@ export function createEnrolment(deps: EnrolmentDeps): Enrolment {
           });
         }
         const name = nameFor(scope, request.hostname);
-        const before = records.get(name);
+        // As the transaction sees it: another that took the name may be of the same commit.
+        const before = await labelsOf(tx, name);
         // A token that names the host may replace it: that is a reinstall. Any other may not take a name that is in use.
         if (before !== undefined && scope.name === undefined) {
           throw new AppError("conflict", `there is a server '${name}' already`, {
@@ -102,7 +103,7 @@ export function createEnrolment(deps: EnrolmentDeps): Enrolment {
         const issued = await authority.issue(tx, request.csr, { holder: "agent", name });
         const record: ServerRecord = {
           name,
-          labels: { ...before?.labels, ...scope.labels },
+          labels: { ...before, ...scope.labels },
           macs: request.macs,
           enrolledAt: clock.now(),
           agentVersion: request.agentVersion,
