@@ -1,6 +1,6 @@
 import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sql } from "drizzle-orm";
@@ -81,6 +81,18 @@ test("close waits for what was accepted and refuses what comes after", async () 
   await expect(insert(2)).rejects.toThrow("closed");
   store = openStore(join(directory, "db.sqlite"));
   expect(all()).toEqual([1]);
+});
+
+test("a file that is no database, or damaged inside, is named with what to do", async () => {
+  await store.close();
+  const path = join(directory, "db.sqlite");
+  const whole = readFileSync(path);
+  for (const at of [0, 4096]) {
+    writeFileSync(path, Buffer.from(whole).fill("x", at, at + 4096));
+    expect(() => openStore(path)).toThrow(`cannot open the database ${path}: `);
+  }
+  writeFileSync(path, whole);
+  store = openStore(path);
 });
 
 test("a database newer than the program is refused, and left as it was", () => {

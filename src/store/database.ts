@@ -56,7 +56,12 @@ export interface StoreObserver {
 export function openStore(path: string, observer: StoreObserver = {}): Store {
   if (path !== ":memory:") mkdirSync(dirname(path), { recursive: true, mode: 0o750 });
   const writer = connect(path);
-  migrate(writer, migrations, path);
+  try {
+    migrate(writer, migrations, path);
+  } catch (error) {
+    writer.close();
+    throw cannotOpen(path, error);
+  }
   // An in-memory database is private to its connection: there, reads share the writer's.
   const reader = path === ":memory:" ? writer : connect(path);
   if (reader !== writer) reader.exec("PRAGMA query_only = ON");
@@ -185,11 +190,16 @@ function connect(path: string): Database {
     );
     return database;
   } catch (cause) {
-    throw new AppError("unavailable", `cannot open the database ${path}: ${reason(cause)}`, {
-      hint: "check that the directory exists, belongs to the service's user and has room",
-      cause,
-    });
+    throw cannotOpen(path, cause);
   }
+}
+
+function cannotOpen(path: string, cause: unknown): AppError {
+  if (cause instanceof AppError) return cause;
+  return new AppError("unavailable", `cannot open the database ${path}: ${reason(cause)}`, {
+    hint: "check that it belongs to the service's user, has room and nobody else holds it; if it is damaged, restore a backup",
+    cause,
+  });
 }
 
 /** Drizzle wraps what SQLite says. */
