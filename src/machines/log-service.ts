@@ -171,7 +171,15 @@ export function createInstallLogs({
       heard.set(claim.mac, now);
       let batch: LogBatch | undefined;
       try {
-        batch = await store.transaction((tx) => insert(tx, claim, lines, now));
+        batch = await store.transaction((tx) => {
+          try {
+            return insert(tx, claim, lines, now);
+          } catch (error) {
+            // Before the next of the same commit: it would take these lines for there.
+            tails.drop(claim.mac);
+            throw error;
+          }
+        });
       } catch (error) {
         tails.drop(claim.mac);
         throw error;

@@ -77,6 +77,18 @@ describe("log lines", () => {
     expect((await logs()).log_total).toBe(8);
   });
 
+  test("that could not be written are no duplicates when they are sent again meanwhile", async () => {
+    await room.store.transaction((tx) =>
+      tx.run(
+        "CREATE TRIGGER refuse BEFORE INSERT ON install_logs WHEN NEW.count = 3 BEGIN SELECT RAISE(ABORT, 'no'); END",
+      ),
+    );
+    const [first, second] = await Promise.all([room.log(token, lines(1, 3)), room.log(token, lines(1, 4))]);
+    expect(first.status).toBe(500);
+    expect(await second.json()).toEqual({ accepted: 4, duplicates: 0 });
+    expect((await logs()).log_lines.map(({ seq }) => seq)).toEqual([1, 2, 3, 4]);
+  });
+
   test("missing are told as gaps, until they come", async () => {
     await room.log(token, lines(3, 4));
     await room.log(token, lines(8, 9));
