@@ -1,5 +1,5 @@
 import { dlopen, ptr } from "bun:ffi";
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, unlinkSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, lstatSync, mkdirSync, readFileSync, unlinkSync } from "node:fs";
 import net, { type Socket } from "node:net";
 import { dirname } from "node:path";
 import { AppError } from "../platform/errors.ts";
@@ -21,13 +21,19 @@ export async function listenLocal(
   limits?: Http1Limits,
 ): Promise<{ stop(): Promise<void> }> {
   mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+  const there = lstatSync(path, { throwIfNoEntry: false });
+  if (there !== undefined && !there.isSocket()) {
+    throw new AppError("config", `${path} is there and is no socket`, {
+      hint: "adminSocket names the socket to be made: choose a path nothing else has",
+    });
+  }
   if (await answers(path)) {
     throw new AppError("conflict", `another appliance listens on ${path}`, {
       hint: "stop it first: labctl init bastion standalone stop",
     });
   }
   // What a killed process left behind.
-  if (existsSync(path)) unlinkSync(path);
+  if (there !== undefined) unlinkSync(path);
   const libc = dlopen("libc.so.6", {
     getsockopt: { args: ["i32", "i32", "i32", "ptr", "ptr"], returns: "i32" },
   });
