@@ -39,7 +39,7 @@ export async function openPacketSocket(
   on: PacketSocketEvents,
 ): Promise<PacketSocket> {
   const listening = openClientPort(libc, nic.index, { everything: false, buffer: receiveBuffer });
-  let lost = false;
+  let open = true;
   const watch = await watchPackets(
     libc,
     listening,
@@ -49,7 +49,7 @@ export async function openPacketSocket(
     },
     {
       lost() {
-        lost = true;
+        open = false;
         on.lost();
       },
     },
@@ -101,7 +101,7 @@ export async function openPacketSocket(
   return {
     sendTo(mac, datagram) {
       // The descriptor's number may be another connection's by now.
-      if (lost) throw new SystemCallError("sendto", "ENETDOWN");
+      if (!open) throw new SystemCallError("sendto", "ENETDOWN");
       const to = linkAddress(nic.index, ETH_P_IP, macToBytes(mac));
       libc.sendTo(listening, encodeUdpPacket(datagram), to);
     },
@@ -132,6 +132,7 @@ export async function openPacketSocket(
       return promise;
     },
     close() {
+      open = false;
       for (const cancel of timers) cancel();
       for (const address of [...waiting.keys()]) settle(address, undefined);
       watch.close();
