@@ -116,7 +116,7 @@ function processAppliance(configPath: string, config: DaemonConfig): Appliance {
       existsSync(logFile)
         ? readFileSync(logFile).subarray(logStart).toString().split("\n").slice(-20).join("\n")
         : "",
-    logHint: `${logFile} has the whole log`,
+    logHint: `${logFile} has the whole log; labctl doctor says what is in the way`,
   };
 }
 

@@ -30,7 +30,7 @@ import { createLogRoutes } from "../http/log-routes.ts";
 import { createOperationsRoutes } from "../http/operations-routes.ts";
 import { createRateLimits } from "../http/rate-limits.ts";
 import { createStatusRoutes } from "../http/status-routes.ts";
-import { listenTls } from "../http/tls-listener.server.ts";
+import { listenTls, type TlsListener } from "../http/tls-listener.server.ts";
 import { createDesk } from "../machines/desk.ts";
 import { createMachineRoutes } from "../machines/routes.ts";
 import { createRemoteMachines, type HostControl, type RemoteMachines } from "../machines/service.ts";
@@ -71,7 +71,12 @@ export async function startLabd(
   environment: NodeJS.ProcessEnv,
 ): Promise<Labd> {
   const labd = await openLabd(config, logger, environment);
-  await labd.serve();
+  try {
+    await labd.serve();
+  } catch (error) {
+    await labd.stop();
+    throw error;
+  }
   return labd;
 }
 
@@ -121,7 +126,10 @@ export async function openLabd(
       signingRoot: authority.fingerprint,
       newId,
     });
-    const fleet = await createFleet({ store, clock, audit, authority, tokens, newId });
+    let listener: TlsListener | undefined;
+    // Stopped after the fleet: agents are told, on connections that still stand.
+    started.keep({ stop: async () => listener?.stop() });
+    const fleet = started.keep(await createFleet({ store, clock, audit, authority, tokens, newId }));
     const remote = createRemoteMachines(store, clock);
     const bastions = started.keep(await createBastions({ store, clock, audit, authority, tokens, remote }));
     measureFleet(metrics, fleet.hub, () => fleet.list().length);
@@ -186,11 +194,8 @@ export async function openLabd(
         logger,
         telemetry.countRequests("labd"),
       );
-      const tlsListener = started.keep(
-        await listenTls(app, upgrade, { host, port }, await certificate.issue(), logger),
-      );
-      // Stopped before the listener: agents are told, on connections that still stand.
-      started.keep(fleet);
+      const tlsListener = await listenTls(app, upgrade, { host, port }, await certificate.issue(), logger);
+      listener = tlsListener;
       const endRenewal = clock.every(renewalCheck, () => {
         const work = certificate.due()
           ? renewCertificate()

@@ -163,8 +163,14 @@ export function openStore(path: string, observer: StoreObserver = {}): Store {
       closed = true;
       await committing;
       if (reader !== writer) reader.close();
-      writer.exec("PRAGMA wal_checkpoint(TRUNCATE)");
-      writer.close();
+      try {
+        writer.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+      } catch (error) {
+        // Without room for that, what was committed stays in the log beside the file, and is read from there.
+        if (fullDisk(error) === undefined) throw error;
+      } finally {
+        writer.close();
+      }
     },
   };
 }

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { join } from "node:path";
 import { healthDetail } from "../../src/http/health.ts";
 import { buildExecutable } from "../lab/artifacts.ts";
 import { createStack, type Stack, until } from "./stack.ts";
@@ -79,3 +80,10 @@ test("health is open, and says no more than whether it works", async () => {
     ]),
   );
 });
+
+test("a daemon whose port is taken ends, and says how to find who has it", async () => {
+  for (const role of ["labd", "standalone"]) {
+    const second = await stack.labctl(role, "run", "--config", join(stack.directory, "config.yaml"));
+    expect(second).toMatchObject({ code: 8, stderr: expect.stringContaining("ss -lntup | grep") });
+  }
+}, 30_000);

@@ -24,9 +24,11 @@ export function readToken({ cluster, file, environment }: TokenPlace): PveToken 
   const value = environment[variable];
   if (value) return PveToken.parse(value, variable);
   throw new AppError("config", `there is no token for the Proxmox cluster '${cluster}'`, {
-    hint: `set proxmox.clusters.${cluster}.tokenFile, LoadCredential=proxmox-${cluster}:FILE in the unit, or ${variable}; \`labctl proxmox role\` prints how to make one`,
+    hint: `set proxmox.clusters.${cluster}.tokenFile, LoadCredential=proxmox-${cluster}:FILE in the unit, or ${variable}; ${makeOne}`,
   });
 }
+
+const makeOne = "`labctl proxmox role` prints how to make one";
 
 function readSecret(file: string): string {
   try {
@@ -40,6 +42,7 @@ function readSecret(file: string): string {
   } catch (cause) {
     if (cause instanceof AppError) throw cause;
     throw new AppError("config", `${file}: ${cause instanceof Error ? cause.message : "cannot be read"}`, {
+      hint: `it holds one line, user@realm!tokenid=uuid; ${makeOne}`,
       cause,
     });
   }
