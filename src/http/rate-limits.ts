@@ -32,7 +32,7 @@ export function createRateLimits(
     take(kind, who) {
       const limit = settings[kind];
       const key = `${kind} ${who}`;
-      const now = clock.now();
+      const now = clock.monotonic();
       const bucket = buckets.get(key) ?? { left: limit, at: now };
       const left = Math.min(limit, bucket.left + ((now - bucket.at) / minute) * limit);
       // Re-inserting moves it to the end: the first of the map is the longest unseen.
