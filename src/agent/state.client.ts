@@ -1,15 +1,16 @@
 import {
+  chownSync,
   closeSync,
-  existsSync,
   fsyncSync,
   mkdirSync,
   openSync,
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { z } from "zod";
 import { AppError } from "../platform/errors.ts";
 
@@ -28,7 +29,7 @@ const stateSchema = z.object({
 export type AgentState = z.output<typeof stateSchema>;
 
 export interface AgentStateFile {
-  /** `undefined`: not enrolled. @throws `config` when the file is damaged. */
+  /** `undefined`: not enrolled. @throws `config` when the file is damaged, `forbidden` for users it is hidden from. */
   read(): AgentState | undefined;
   /** Replaces the whole file at once, readable by its owner alone; on disk when it returns. */
   write(state: AgentState): void;
@@ -41,10 +42,17 @@ export function createAgentStateFile(directory: string): AgentStateFile {
   return {
     path,
     read() {
-      if (!existsSync(path)) return undefined;
       try {
         return stateSchema.parse(JSON.parse(readFileSync(path, "utf8")));
       } catch (cause) {
+        const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+        if (code === "ENOENT") return undefined;
+        if (code === "EACCES") {
+          throw new AppError("forbidden", `${path} may not be read by this user`, {
+            hint: "run as root, or as the service's user",
+            cause,
+          });
+        }
         throw new AppError("config", `${path} is damaged`, {
           hint: "enrol again: labctl agent enroll SERVER --token …",
           cause,
@@ -52,9 +60,14 @@ export function createAgentStateFile(directory: string): AgentStateFile {
       }
     },
     write(state) {
-      mkdirSync(directory, { recursive: true, mode: 0o700 });
+      const made = mkdirSync(directory, { recursive: true, mode: 0o700 });
       const temporary = `${path}.tmp`;
       writeFileSync(temporary, JSON.stringify(state), { mode: 0o600, flush: true });
+      // Root enrols for a service that may run as a user of its own, to whom the folder around it belongs.
+      if (process.getuid?.() === 0) {
+        if (made === directory) giveTo(directory, dirname(directory));
+        giveTo(temporary, directory);
+      }
       renameSync(temporary, path);
       // labd takes the last certificate back once this one is kept: a rename that power loss undoes would lock us out.
       const opened = openSync(directory, "r");
@@ -63,4 +76,9 @@ export function createAgentStateFile(directory: string): AgentStateFile {
     },
     remove: () => rmSync(path, { force: true }),
   };
+}
+
+function giveTo(path: string, ownerOf: string): void {
+  const { uid, gid } = statSync(ownerOf);
+  chownSync(path, uid, gid);
 }

@@ -10,6 +10,7 @@ import { type Column, formatTime, note, print, printRecord } from "./output.ts";
 import { defineRemoteCommand } from "./remote.ts";
 import { outputFormat } from "./settings.ts";
 import { waitForStop } from "./signals.ts";
+import { readToken, tokenFileFlag } from "./token-file.ts";
 
 const stateFlag = {
   state: {
@@ -54,19 +55,11 @@ const enroll = defineCommand({
   args: {
     server: { type: "positional", required: true, description: "labd's address" },
     token: { type: "string", description: "a join token", valueHint: "TOKEN" },
-    "token-file": {
-      type: "string",
-      description: "a file that holds it, so that it shows in no process list",
-      valueHint: "FILE",
-    },
+    ...tokenFileFlag,
     ...stateFlag,
   },
   run: async (args) => {
-    const token = args.token ?? (args["token-file"] && (await Bun.file(args["token-file"]).text()));
-    if (!token)
-      throw new AppError("usage", "--token or --token-file is missing", {
-        hint: "labctl token create makes one",
-      });
+    const token = await readToken(args, "labctl token create makes one");
     const { certify, hostDescription, serverUrl } = await import("../agent/enrolment.client.ts");
     const { build } = await import("../platform/build.ts");
     const file = await open(args.state);

@@ -4,6 +4,7 @@ import { defineCommand } from "./define.ts";
 import { note, print } from "./output.ts";
 import { defineRemoteCommand } from "./remote.ts";
 import { loadDaemonConfig } from "./settings.ts";
+import { readToken, tokenFileFlag } from "./token-file.ts";
 
 const configFlag = {
   config: { type: "string", description: "configuration file of the bastion", valueHint: "FILE" },
@@ -15,20 +16,11 @@ export const join = defineCommand({
   args: {
     server: { type: "positional", required: true, description: "labd's address" },
     token: { type: "string", description: "from labctl token create --bastion --name NAME" },
-    "token-file": {
-      type: "string",
-      description: "a file that holds it, so that it shows in no process list",
-      valueHint: "FILE",
-    },
+    ...tokenFileFlag,
     ...configFlag,
   },
   run: async (args) => {
-    const token = args.token ?? (args["token-file"] && (await Bun.file(args["token-file"]).text()));
-    if (!token) {
-      throw new AppError("usage", "--token or --token-file is missing", {
-        hint: "labctl token create --bastion --name NAME makes one",
-      });
-    }
+    const token = await readToken(args, "labctl token create --bastion --name NAME makes one");
     const { certify, hostDescription, serverUrl } = await import("../agent/enrolment.client.ts");
     const { uplinkIdentity } = await import("../roles/uplink.ts");
     const { build } = await import("../platform/build.ts");

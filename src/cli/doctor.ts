@@ -148,15 +148,24 @@ function interfaces(config: DaemonConfig): Finding[] {
 
 /** Tries each port the daemons want; needs the same rights they do. */
 async function ports({ interfaces, tftp, http, labd }: DaemonConfig): Promise<Finding[]> {
-  const dhcp = interfaces.some((each) => each.dhcp !== "off") ? [67, 4011] : [];
+  const [full, proxy] = (["full", "proxy"] as const).map((mode) =>
+    interfaces.some((each) => each.dhcp === mode),
+  );
+  const beside = { otherwise: "a proxy beside a DHCP server of this host answers on 4011 alone" };
   const wanted = [
-    ...[...dhcp, tftp.port].map((port) => ({ port, kind: "udp" as const })),
+    ...(full || proxy ? [{ port: 67, kind: "udp" as const, ...(!full && beside) }] : []),
+    ...(full || proxy ? [{ port: 4011, kind: "udp" as const }] : []),
+    { port: tftp.port, kind: "udp" as const },
     { port: http.port, kind: "tcp" as const },
-    // A bastion whose labd is elsewhere does without it.
-    { port: labd.port, hostname: labd.listen, kind: "tcp" as const, onlyFor: "standalone and labd need it" },
+    {
+      port: labd.port,
+      hostname: labd.listen,
+      kind: "tcp" as const,
+      otherwise: "standalone and labd do not start; a bastion whose labd is elsewhere does",
+    },
   ];
   const findings: Finding[] = [];
-  for (const { port, kind, onlyFor, ...at } of wanted.map((each) => ({ onlyFor: undefined, ...each }))) {
+  for (const { port, kind, otherwise, ...at } of wanted.map((each) => ({ otherwise: undefined, ...each }))) {
     const check = `port ${port}/${kind}`;
     try {
       if (kind === "udp") (await Bun.udpSocket({ port })).close();
@@ -166,8 +175,8 @@ async function ports({ interfaces, tftp, http, labd }: DaemonConfig): Promise<Fi
       const reason = error instanceof Error ? error.message : String(error);
       findings.push({
         check,
-        result: onlyFor === undefined ? "fail" : "warn",
-        detail: onlyFor === undefined ? reason : `${reason}; ${onlyFor}`,
+        result: otherwise === undefined ? "fail" : "warn",
+        detail: otherwise === undefined ? reason : `${reason}: ${otherwise}`,
         next: `ss -lnp | grep ':${port} ' shows who holds it; below 1024, run as root`,
       });
     }
