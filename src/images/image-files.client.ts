@@ -9,7 +9,7 @@ import { download, fetchText } from "./download.client.ts";
 import { unpackInstallerPackage } from "./installer-package.client.ts";
 import { findChecksum, type InstallerSource, installerSource } from "./installer-source.ts";
 import type { ImageFile, Report } from "./model.ts";
-import type { ImageFiles, InstallerRequest } from "./service.ts";
+import type { ImageFiles } from "./service.ts";
 
 const maxUploads = 8;
 /** Milliseconds without a piece after which an upload counts as given up. */
@@ -35,12 +35,12 @@ export function createImageFiles(directory: string, keyrings: Record<string, str
   };
 
   async function fetchFiles(
-    { os, mirrors, unsigned }: InstallerRequest,
+    source: InstallerSource,
+    unsigned: boolean,
     into: string,
     report: Report,
     signal: AbortSignal,
   ) {
-    const source = installerSource(os, mirrors);
     const { sums, proven } = await fetchSums(source, unsigned, signal);
     for (const { name, path } of source.files) {
       const sha256 = findChecksum(source.sums.kind, sums, path);
@@ -123,14 +123,15 @@ export function createImageFiles(directory: string, keyrings: Record<string, str
       }
       return writeDisk(path, diskPath(name), report);
     },
-    async fetchInstaller(request, report, signal) {
-      const { os } = request;
+    async fetchInstaller({ os, mirrors, unsigned }, report, signal) {
+      // First of all: it refuses a name that is none, and so leads elsewhere.
+      const wanted = installerSource(os, mirrors);
       const home = join(folder("installers"), os);
       // Kept when a transfer breaks: the next pull goes on from it.
       const part = folder(`installers/.${os}.part`);
       let source: string;
       try {
-        source = await fetchFiles(request, part, report, signal);
+        source = await fetchFiles(wanted, unsigned, part, report, signal);
       } catch (error) {
         const release = /^debian-(\d+)$/.exec(os)?.[1];
         if (release === undefined || !(error instanceof AppError) || error.code !== "not-found") throw error;

@@ -184,3 +184,10 @@ test("without a mirror, a pull says which key names one", async () => {
     openImages(undefined).pull(actor, "fedora-42", { unsigned: false }, quiet, signal),
   ).rejects.toThrow("no mirror is set for fedora");
 });
+
+test("a name that leads elsewhere is refused before anything is made there", async () => {
+  const os = "x/../../../elsewhere";
+  const asked = openImages("http://127.0.0.1:9").pull(actor, os, { unsigned: false }, quiet, signal);
+  await expect(asked).rejects.toThrow("names no distribution's release");
+  expect(readdirSync(directory)).toEqual([]);
+});
