@@ -134,9 +134,12 @@ host_network_manager() {
     printf '[connection]\nid=labctl\ntype=ethernet\nautoconnect-priority=10\n\n[ethernet]\nmac-address=%s\n\n' {{mac}}
 {{#if network.static}}
     printf '[ipv4]\nmethod=manual\naddress1=%s/%s%s\n' {{network.address}} {{network.prefix}} {{network.gatewayComma}}
+    # All in one line: of a key that comes again, only the last counts.
+    printf 'dns='
 {{#each network.dns as server}}
-    printf 'dns=%s;\n' {{server}}
+    printf '%s;' {{server}}
 {{/each}}
+    printf '\n'
     printf '\n[ipv6]\nmethod=auto\n'
 {{else}}
     printf '[ipv4]\nmethod=auto\n\n[ipv6]\nmethod=auto\n'

@@ -142,8 +142,13 @@ describe.skipIf(!able)(
     });
 
     test("by Anaconda's %post sections, outside the chroot and in it", async () => {
+      const network: InstallSpecInput["network"] = {
+        kind: "static",
+        address: "10.0.0.5/24",
+        dns: ["10.0.0.1", "10.0.0.2"],
+      };
       const { files } = renderCase(
-        { spec: { ...spec, os: "fedora-42" }, firmware: "bios" },
+        { spec: { ...spec, os: "fedora-42", network }, firmware: "bios" },
         { baseUrl: heard.url },
       );
       const posts = Object.entries(shellParts(files)).filter(([name]) => name.endsWith("-post.sh"));
@@ -162,6 +167,7 @@ describe.skipIf(!able)(
       expect({ code, wrong }).toEqual({ code: 0, wrong: "" });
       expectMachine(said);
       expect(said).toContain("mac-address=52:54:00:12:34:56");
+      expect(said.split("\n").filter((line) => line.startsWith("dns="))).toEqual(["dns=10.0.0.1;10.0.0.2;"]);
       // What a section prints comes from the chroot, too: ls -l /boot.
       expect(heard.text("chroot").join("\n")).toContain("vmlinuz-1");
       expect(states()).toEqual([

@@ -1017,7 +1017,10 @@ host_network_manager() {
   {
     printf '[connection]\nid=labctl\ntype=ethernet\nautoconnect-priority=10\n\n[ethernet]\nmac-address=%s\n\n' '52:54:00:12:34:56'
     printf '[ipv4]\nmethod=manual\naddress1=%s/%s%s\n' '10.0.0.6' '23' ',10.0.0.1'
-    printf 'dns=%s;\n' '10.0.0.1'
+    # All in one line: of a key that comes again, only the last counts.
+    printf 'dns='
+    printf '%s;' '10.0.0.1'
+    printf '\n'
     printf '\n[ipv6]\nmethod=auto\n'
   } | host_file /etc/NetworkManager/system-connections/labctl.nmconnection
   chmod 0600 "$root/etc/NetworkManager/system-connections/labctl.nmconnection"
