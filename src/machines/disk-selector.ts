@@ -14,7 +14,7 @@ export interface DiskSelector {
   pick: "only" | "largest" | "smallest";
 }
 
-const words = /^[\w.:+@-]{1,128}$/;
+const words = /^[\w.:+@-]{1,200}$/;
 const model = /^[\w.:+@ -]{1,64}$/;
 const devicePath = /^\/dev\/(?:[a-z][a-z0-9]{1,31}|disk\/by-(?:id|path|uuid)\/[\w.:+@-]{1,200})$/;
 const units: Record<string, number> = { "": 1, K: 1e3, M: 1e6, G: 1e9, T: 1e12 };

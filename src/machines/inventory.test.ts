@@ -49,6 +49,13 @@ describe("inventorySchema", () => {
     expect(inventory.nics).toEqual([]);
   });
 
+  test("a disk's name below by-id is kept whole: the install looks for it on the machine", () => {
+    // As udev makes it for an NVMe disk without an EUI: vendor, serial number and model in hexadecimal.
+    const byId = `nvme-nvme.144d-${"53".repeat(20)}-${"20".repeat(40)}-00000001`;
+    const { disks } = read({ version: 1, mac, disks: [{ name: "nvme0n1", byId: [byId] }] });
+    expect(disks[0]?.byId).toEqual([byId]);
+  });
+
   test("what a vendor left unfilled is absent, and escape codes are blanks", () => {
     const { system } = read({
       version: 1,

@@ -126,7 +126,7 @@ const smartSchema = z.object({
 const diskSchema = z.object({
   /** Kernel name without `/dev/`. */
   name,
-  byId: list(word, 16),
+  byId: list(name, 16),
   path: text,
   sizeBytes: count,
   logicalSectorBytes: count,
