@@ -121,6 +121,8 @@ test("an agent that is revoked while it is let in does not stay", async () => {
     ping() {},
     close: end,
     terminate: end,
+    pause() {},
+    resume() {},
     bufferedAmount: 0,
     on(event: string, handle: (data: Buffer) => void) {
       if (event === "message") receive = handle;

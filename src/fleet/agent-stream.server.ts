@@ -4,6 +4,7 @@ import { describeClockDifference } from "../platform/clock-difference.ts";
 import { toAppError } from "../platform/errors.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { AgentLink } from "./hub.ts";
+import { receiveInTurn } from "./inbox.server.ts";
 import {
   type AgentMessage,
   agreeOnVersion,
@@ -21,6 +22,9 @@ export interface Socket {
   ping(): void;
   close(code: number, reason: string): void;
   terminate(): void;
+  /** Neither does anything on a connection that is closing. */
+  pause(): void;
+  resume(): void;
   readonly bufferedAmount: number;
   on(event: "message", handle: (data: Buffer) => void): void;
   on(event: "close" | "error" | "pong", handle: () => void): void;
@@ -182,16 +186,10 @@ export function serveAgent(socket: Socket, peer: AgentPeer, deps: AgentStreamDep
     }
   }
 
-  // One at a time, in their order.
-  let receiving = Promise.resolve();
-  socket.on("message", (data) => {
-    heard();
-    receiving = receiving
-      .then(() => receive(data.toString("utf8")))
-      .catch((error: unknown) => {
-        log.error("an agent's message could not be handled", { error: toAppError(error).message });
-        socket.terminate();
-      });
+  socket.on("message", heard);
+  receiveInTurn(socket, receive, (error) => {
+    log.error("an agent's message could not be handled", { error: toAppError(error).message });
+    socket.terminate();
   });
   socket.on("error", () => socket.terminate());
   socket.on("close", () => {

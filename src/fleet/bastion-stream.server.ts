@@ -11,6 +11,7 @@ import {
   uplinkVersions,
 } from "./bastion-protocol.ts";
 import type { BastionLink, Bastions } from "./bastion-service.ts";
+import { receiveInTurn } from "./inbox.server.ts";
 import { agreeOnVersion } from "./protocol.ts";
 
 /** Heartbeats that may be missed before the bastion counts as gone. */
@@ -106,17 +107,11 @@ export function serveBastion(
     }
   }
 
-  // One at a time, in their order.
-  let receiving = Promise.resolve();
-  socket.on("message", (data) => {
-    heard();
-    receiving = receiving
-      .then(() => receive(data.toString("utf8")))
-      .catch((thrown: unknown) => {
-        const error = toAppError(thrown);
-        log.error("a bastion's message could not be handled", { error: error.message });
-        socket.close(4003, error.code);
-      });
+  socket.on("message", heard);
+  receiveInTurn(socket, receive, (thrown) => {
+    const error = toAppError(thrown);
+    log.error("a bastion's message could not be handled", { error: error.message });
+    socket.close(4003, error.code);
   });
   socket.on("error", () => socket.terminate());
   socket.on("close", () => {

@@ -2,6 +2,7 @@ import { toAppError } from "../platform/errors.ts";
 import type { Socket } from "./agent-stream.server.ts";
 import { type CommandEvent, clientMessage } from "./api.ts";
 import type { CommandHandle, Reader } from "./hub.ts";
+import { receiveInTurn } from "./inbox.server.ts";
 import type { Work } from "./service.ts";
 
 /** Bytes a client may leave unread before the host is told to wait. */
@@ -66,15 +67,10 @@ export function serveCommand(
     else handle?.signal(message.signal);
   }
 
-  let receiving = Promise.resolve();
-  socket.on("message", (data) => {
-    receiving = receiving
-      .then(() => receive(data.toString("utf8")))
-      .catch((thrown: unknown) => {
-        const { code, message, hint } = toAppError(thrown);
-        handle?.cancel();
-        end({ kind: "refused", code, message, ...(hint !== undefined && { hint }) });
-      });
+  receiveInTurn(socket, receive, (thrown) => {
+    const { code, message, hint } = toAppError(thrown);
+    handle?.cancel();
+    end({ kind: "refused", code, message, ...(hint !== undefined && { hint }) });
   });
   socket.on("error", () => socket.terminate());
   socket.on("close", () => {

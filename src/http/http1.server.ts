@@ -126,6 +126,8 @@ export function createHttp1(
   });
   server.on("upgrade", (request, socket, head) => {
     expire(socket, undefined);
+    // Refused, or over: nobody keeps his half open for ever.
+    socket.once("finish", () => linger(socket));
     if (upgrade(request, socket, head, peerOf(socket))) return;
     socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
   });

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import net from "node:net";
 import { tmpdir } from "node:os";
@@ -57,6 +58,14 @@ beforeAll(async () => {
   const secure = await listenTls(app, noUpgrade, { host: "127.0.0.1", port: 0 }, identity, logger, limits);
   connect.tls = () => tls.connect({ host: "127.0.0.1", port: secure.port, rejectUnauthorized: false });
   const lab = listenTcp(app, "127.0.0.1", 0, logger, 2);
+  connect.halfOpen = () =>
+    // checked: tls.connect hands its options on to net.connect, which knows this one
+    tls.connect({
+      host: "127.0.0.1",
+      port: secure.port,
+      rejectUnauthorized: false,
+      allowHalfOpen: true,
+    } as object);
   connect.lab = () => net.connect(lab.port, "127.0.0.1");
   stops.push(local.stop, secure.stop, lab.stop);
 });
@@ -166,6 +175,20 @@ for (const name of ["socket", "tls", "lab"]) {
     });
   });
 }
+
+test("a refused WebSocket does not hold its connection, whatever the other end leaves open", async () => {
+  const ask = get.replace("close", "Upgrade\r\nUpgrade: websocket");
+  const refused = Array.from({ length: limits.strangers }, () => open("halfOpen"));
+  for (const socket of refused)
+    socket
+      .on("error", () => {})
+      .on("data", () => {})
+      .write(ask);
+  await Promise.all(refused.map((socket) => once(socket, "end")));
+  await Bun.sleep(3 * limits.linger);
+  expect((await send(open("tls"), [get])).answer).toEndWith("fine");
+  for (const socket of refused) socket.destroy();
+});
 
 for (const name of ["socket", "tls"]) {
   describe(`event streams over ${name}`, () => {
