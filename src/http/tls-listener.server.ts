@@ -21,6 +21,8 @@ export interface TlsListener {
 }
 
 const handshakeTimeout = 5_000;
+/** Milliseconds without a word, after which the kernel asks the other end whether it is there. */
+const keepAlive = 60_000;
 /** Milliseconds between lines of the log on handshakes that break off: one that does tries again and again. */
 const brokenOffInterval = 30_000;
 
@@ -54,6 +56,8 @@ export async function listenTls(
     },
     (socket) => {
       socket.setNoDelay(true);
+      // A computer that lost its network says no good-bye, and whoever waits for a quiet command sends it nothing.
+      socket.setKeepAlive(true, keepAlive);
       http1.accept(socket, peerOf(socket));
     },
   );

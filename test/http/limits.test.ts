@@ -190,6 +190,18 @@ test("a refused WebSocket does not hold its connection, whatever the other end l
   for (const socket of refused) socket.destroy();
 });
 
+test("a connection whose other end is lost without a word is found out by the kernel", async () => {
+  const socket = open("tls");
+  await once(socket, "secureConnect");
+  const { remotePort, localPort } = socket;
+  await Bun.sleep(50);
+  const { stdout } = Bun.spawnSync([
+    ...["ss", "-tnoH", "sport", "=", `:${remotePort}`, "and", "dport", "=", `:${localPort}`],
+  ]);
+  expect(stdout.toString()).toContain("timer:(keepalive");
+  socket.destroy();
+});
+
 for (const name of ["socket", "tls"]) {
   describe(`event streams over ${name}`, () => {
     const follow = (end: string) => `GET /api/events/${end} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`;
