@@ -8,8 +8,9 @@ import { createRemoteMachines } from "../machines/service.ts";
 import { createManualClock } from "../platform/clock.ts";
 import { silentLogger } from "../platform/logger.ts";
 import { openStore, type Store } from "../store/database.ts";
-import { type Socket, serveAgent } from "./agent-stream.server.ts";
+import { serveAgent } from "./agent-stream.server.ts";
 import { type Bastions, createBastions } from "./bastion-service.ts";
+import type { Socket } from "./inbox.server.ts";
 import { protocolVersions } from "./protocol.ts";
 import { createFleet, type Fleet } from "./service.ts";
 

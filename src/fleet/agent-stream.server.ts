@@ -4,7 +4,7 @@ import { describeClockDifference } from "../platform/clock-difference.ts";
 import { toAppError } from "../platform/errors.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { AgentLink } from "./hub.ts";
-import { receiveInTurn } from "./inbox.server.ts";
+import { receiveInTurn, type Socket } from "./inbox.server.ts";
 import {
   type AgentMessage,
   agreeOnVersion,
@@ -15,21 +15,6 @@ import {
   readAgentMessage,
 } from "./protocol.ts";
 import type { Fleet } from "./service.ts";
-
-/** A WebSocket, as far as is needed of one. */
-export interface Socket {
-  send(text: string): void;
-  ping(): void;
-  close(code: number, reason: string): void;
-  terminate(): void;
-  /** Neither does anything on a connection that is closing. */
-  pause(): void;
-  resume(): void;
-  readonly bufferedAmount: number;
-  on(event: "message", handle: (data: Buffer) => void): void;
-  on(event: "close" | "error" | "pong", handle: () => void): void;
-  once(event: "pong", handle: () => void): void;
-}
 
 /** Heartbeats that may be missed before the host counts as gone. */
 const missed = 3;

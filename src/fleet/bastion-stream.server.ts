@@ -2,7 +2,6 @@ import type { Actor } from "../access/service.ts";
 import type { Clock } from "../platform/clock.ts";
 import { toAppError } from "../platform/errors.ts";
 import type { Logger } from "../platform/logger.ts";
-import type { Socket } from "./agent-stream.server.ts";
 import {
   type BastionMessage,
   readBastionMessage,
@@ -11,7 +10,7 @@ import {
   uplinkVersions,
 } from "./bastion-protocol.ts";
 import type { BastionLink, Bastions } from "./bastion-service.ts";
-import { receiveInTurn } from "./inbox.server.ts";
+import { receiveInTurn, type Socket } from "./inbox.server.ts";
 import { agreeOnVersion } from "./protocol.ts";
 
 /** Heartbeats that may be missed before the bastion counts as gone. */

@@ -1,8 +1,7 @@
 import { toAppError } from "../platform/errors.ts";
-import type { Socket } from "./agent-stream.server.ts";
 import { type CommandEvent, clientMessage } from "./api.ts";
 import type { CommandHandle, Reader } from "./hub.ts";
-import { receiveInTurn } from "./inbox.server.ts";
+import { receiveInTurn, type Socket } from "./inbox.server.ts";
 import type { Work } from "./service.ts";
 
 /** Bytes a client may leave unread before the host is told to wait. */

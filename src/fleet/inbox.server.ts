@@ -1,4 +1,17 @@
-import type { Socket } from "./agent-stream.server.ts";
+/** A WebSocket, as far as is needed of one. */
+export interface Socket {
+  send(text: string): void;
+  ping(): void;
+  close(code: number, reason: string): void;
+  terminate(): void;
+  /** Neither does anything on a connection that is closing. */
+  pause(): void;
+  resume(): void;
+  readonly bufferedAmount: number;
+  on(event: "message", handle: (data: Buffer) => void): void;
+  on(event: "close" | "error" | "pong", handle: () => void): void;
+  once(event: "pong", handle: () => void): void;
+}
 
 /** Bytes of messages that wait for their turn; then the other side waits. */
 const maxWaiting = 4 << 20;
