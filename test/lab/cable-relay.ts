@@ -39,17 +39,19 @@ function lossy(seed: number, send: (frame: Uint8Array) => void) {
 }
 
 const host = "127.0.0.1";
+/** An end that has not been started yet refuses the frame (ICMP); on a cable it is only lost. */
+const nobodyThere = () => {};
 const toJoint = lossy(setup.seed, (frame) => outside.send(frame, setup.joint, host));
 const toMachine = lossy(setup.seed + 1, (frame) => inside.send(frame, setup.machine, host));
 const inside = await Bun.udpSocket({
   hostname: host,
   port: setup.relayIn,
-  socket: { data: (_socket, frame) => toJoint(frame) },
+  socket: { data: (_socket, frame) => toJoint(frame), error: nobodyThere },
 });
 const outside = await Bun.udpSocket({
   hostname: host,
   port: setup.relayOut,
-  socket: { data: (_socket, frame) => toMachine(frame) },
+  socket: { data: (_socket, frame) => toMachine(frame), error: nobodyThere },
 });
 process.on("SIGTERM", () => {
   console.log(`frames: ${counts.passed} passed, ${counts.lost} lost`);
