@@ -1,15 +1,15 @@
-import { networkInterfaces } from "node:os";
 import type { Clock } from "../platform/clock.ts";
 import type { InterfaceConfig } from "../platform/config.ts";
 import { AppError, toAppError } from "../platform/errors.ts";
 import type { Logger } from "../platform/logger.ts";
-import { type Mac, readMac } from "../platform/mac.ts";
+import type { Mac } from "../platform/mac.ts";
 import {
   openPacketSocket,
   type PacketSocket,
   type PacketSocketEvents,
 } from "../protocols/dhcp4/packet-socket.server.ts";
 import { type NicSocket, openNicSocket } from "../protocols/dhcp4/udp-nic.server.ts";
+import type { HostInterface, InterfaceReader } from "../protocols/inet/interfaces.client.ts";
 import { everyone, formatIpv4, type Ipv4, readIpv4 } from "../protocols/inet/ipv4.ts";
 import { explainOpenFailure, type Libc, openLibc, SystemCallError } from "../protocols/inet/libc.server.ts";
 import type { Destination } from "./delivery.ts";
@@ -23,6 +23,7 @@ import { decideNbp, type NbpPolicy } from "./nbp.ts";
 
 export interface DhcpServerDeps {
   interfaces: readonly InterfaceConfig[];
+  readInterfaces: InterfaceReader;
   boot: BootSettings;
   repository: LeasesRepository;
   /** What this machine needs differently; asked for each request of a boot client, so it has to be quick. */
@@ -150,9 +151,10 @@ export function createDhcpServer(deps: DhcpServerDeps): DhcpServer {
 
   /** Opens what is there, closes what is gone or has changed. The first time a failure is the caller's to hear. */
   async function follow(system: Libc, first: boolean): Promise<void> {
+    const present = deps.readInterfaces();
     for (const config of wanted) {
       const { name } = config;
-      const nic = findNic(system, config);
+      const nic = findNic(system, present.get(name), config);
       const now = open.get(name);
       if (now && nic && sameNic(now.nic, nic) && !now.lost()) continue;
       if (now) {
@@ -226,17 +228,15 @@ export function createDhcpServer(deps: DhcpServerDeps): DhcpServer {
 }
 
 /** The interface as it is now; the configured address where it has several. */
-function findNic(libc: Libc, config: InterfaceConfig): Nic | undefined {
-  const entries = (networkInterfaces()[config.name] ?? []).filter((entry) => entry.family === "IPv4");
-  const entry =
-    config.address === undefined ? entries[0] : entries.find(({ address }) => address === config.address);
+function findNic(libc: Libc, found: HostInterface | undefined, config: InterfaceConfig): Nic | undefined {
+  const entry = found?.addresses.find(
+    ({ address }) => config.address === undefined || address === config.address,
+  );
   const address = readIpv4(entry?.address ?? "");
-  const mac = readMac(entry?.mac ?? "");
   const index = libc.interfaceIndex(config.name);
-  const prefix = Number(entry?.cidr?.split("/")[1]);
-  if (address === undefined || mac === undefined || index === 0 || !Number.isInteger(prefix))
+  if (entry === undefined || address === undefined || found?.mac === undefined || index === 0)
     return undefined;
-  return { address, prefix, mac, index };
+  return { address, prefix: entry.prefix, mac: found.mac, index };
 }
 
 const sameNic = (a: Nic, b: Nic) =>

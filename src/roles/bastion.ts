@@ -48,6 +48,7 @@ import { systemClock as clock } from "../platform/clock.ts";
 import type { DaemonConfig } from "../platform/config.ts";
 import { createEventBus } from "../platform/events.ts";
 import type { Logger } from "../platform/logger.ts";
+import { openInterfaceReader } from "../protocols/inet/interfaces.client.ts";
 import { createChangeStream } from "../ui/change-stream.ts";
 import type { LabPages } from "../ui/routes.tsx";
 import { labInterfaces, ramEnvironment } from "./health-checks.ts";
@@ -95,8 +96,10 @@ export async function startBastion(
     telemetry.watch(bus.stats);
     const measured = createBootMetrics(metrics);
 
+    const readInterfaces = openInterfaceReader();
     const dhcp = createDhcpServer({
       interfaces: config.interfaces,
+      readInterfaces,
       boot: {
         httpPort: config.http.port,
         program: config.boot.uefi,
@@ -196,6 +199,7 @@ export async function startBastion(
     });
     const lab = await followInterfaces(
       config.interfaces,
+      readInterfaces,
       async (address) => {
         // TFTP first: the other cannot then be left open by its failure
         const datagrams = await tftp.listen({ address, port: config.tftp.port });

@@ -1,8 +1,8 @@
-import { networkInterfaces } from "node:os";
 import type { Clock } from "../platform/clock.ts";
 import type { InterfaceConfig } from "../platform/config.ts";
 import { toAppError } from "../platform/errors.ts";
 import type { Logger } from "../platform/logger.ts";
+import type { InterfaceReader } from "../protocols/inet/interfaces.client.ts";
 import type { Running } from "./running.ts";
 
 /** Interfaces come, go and change their address; looked at this often, in milliseconds. */
@@ -19,6 +19,7 @@ export interface LabListeners extends Running {
  */
 export async function followInterfaces(
   interfaces: readonly InterfaceConfig[],
+  readInterfaces: InterfaceReader,
   open: (address: string) => Promise<Running[]>,
   clock: Clock,
   logger: Logger,
@@ -32,12 +33,10 @@ export async function followInterfaces(
   }
 
   async function follow(first: boolean): Promise<void> {
-    const present = networkInterfaces();
+    const present = readInterfaces();
     const wanted = new Set(
       interfaces.flatMap(({ name, address }) => {
-        const there = (present[name] ?? [])
-          .filter((each) => each.family === "IPv4")
-          .map((each) => each.address);
+        const there = present.get(name)?.addresses.map((each) => each.address) ?? [];
         return address === undefined ? there.slice(0, 1) : there.filter((each) => each === address);
       }),
     );

@@ -109,6 +109,20 @@ dhcpTest(
 );
 
 dhcpTest(
+  "an interface without a carrier is served: who plugs a cable in is answered at once",
+  [],
+  async (bench) => {
+    const { lan } = bench.network;
+    const client = await bench.network.addHost("c1", undefined);
+    await run(["ip", "-n", lan, "link", "set", "srv", "down"]);
+    await bench.serve([{ name: "lab0", dhcp: "proxy" }]);
+    await run(["ip", "-n", lan, "link", "set", "srv", "up"]);
+    const answers = await bench.ask(client, mac, discover(uefi));
+    expect(answers.map(({ from }) => from)).toEqual(["10.77.0.1:67"]);
+  },
+);
+
+dhcpTest(
   "rule 3: another server's option 60 without 43 is overheard on the wire and named",
   ["dnsmasq"],
   async (bench) => {

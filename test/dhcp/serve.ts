@@ -8,6 +8,7 @@ import { createLeasesRepository } from "../../src/boot/leases-repository.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { daemonConfigSchema } from "../../src/platform/config.ts";
 import { createJsonSink, createLogger } from "../../src/platform/logger.ts";
+import { openInterfaceReader } from "../../src/protocols/inet/interfaces.client.ts";
 import { formatIpv4 } from "../../src/protocols/inet/ipv4.ts";
 import { openStore } from "../../src/store/database.ts";
 
@@ -16,6 +17,7 @@ const config = daemonConfigSchema.parse(JSON.parse(readFileSync(file, "utf8")));
 const store = openStore(database);
 const server = createDhcpServer({
   interfaces: config.interfaces,
+  readInterfaces: openInterfaceReader(),
   boot: {
     httpPort: config.http.port,
     program: config.boot.uefi,
