@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
-import { networkInterfaces } from "node:os";
 import { AppError } from "../platform/errors.ts";
+import type { HostInterface, InterfaceReader } from "../protocols/inet/interfaces.client.ts";
 import type { Libc } from "../protocols/inet/libc.server.ts";
 import { setReceiveBuffer } from "../protocols/inet/socket.server.ts";
 import { createOutbox, type Outgoing } from "./tftp-outbox.ts";
@@ -35,10 +35,11 @@ const maxWaiting = 4096;
 /** The port requests come to. Throws `conflict` where it cannot be had. */
 export async function openListener(
   libc: Libc,
+  readInterfaces: InterfaceReader,
   listen: TftpListen,
   onDatagram: (listener: Listener, datagram: Uint8Array, port: number, address: string) => void,
 ): Promise<Listener> {
-  const { address, port = 69, mtu = linkMtu(address) } = listen;
+  const { address, port = 69, mtu = linkMtu(readInterfaces, address) } = listen;
   let listener: Listener | undefined;
   try {
     const socket = await Bun.udpSocket({
@@ -89,9 +90,10 @@ function hand(socket: Bun.udp.Socket<"uint8array">, { run, index, count, client 
 /** A jumbo frame that some switch on the way drops is a boot that hangs: never more than Ethernet's own. */
 const ethernetMtu = 1500;
 
-function linkMtu(address: string): number {
-  const links = Object.entries(networkInterfaces());
-  const name = links.find(([, addresses]) => addresses?.some((each) => each.address === address))?.[0];
+function linkMtu(readInterfaces: InterfaceReader, address: string): number {
+  const has = ([, { addresses }]: [string, HostInterface]) =>
+    addresses.some((each) => each.address === address);
+  const name = [...readInterfaces()].find(has)?.[0];
   if (name === undefined) return ethernetMtu;
   try {
     const mtu = Number(readFileSync(`/sys/class/net/${name}/mtu`, "latin1"));

@@ -1,5 +1,6 @@
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
+import { openInterfaceReader } from "../protocols/inet/interfaces.client.ts";
 import { openLibc } from "../protocols/inet/libc.server.ts";
 import { dataHeader } from "../protocols/tftp/blocks.ts";
 import { negotiate, type Terms } from "../protocols/tftp/options.ts";
@@ -65,6 +66,7 @@ export function createTftpServer(options: TftpServerOptions): TftpServer {
   const cache = createPacketCache(limits.cacheBytes);
   const admission = createAdmission(limits, keepTime);
   const libc = openLibc();
+  const readInterfaces = openInterfaceReader();
   const listeners = new Set<Listener>();
   let cancelTick: (() => void) | undefined;
 
@@ -243,7 +245,7 @@ export function createTftpServer(options: TftpServerOptions): TftpServer {
 
   return {
     async listen(listen) {
-      const listener = await openListener(libc, listen, onDatagram);
+      const listener = await openListener(libc, readInterfaces, listen, onDatagram);
       listeners.add(listener);
       return { address: listener.address, port: listener.port, stop: async () => close(listener) };
     },

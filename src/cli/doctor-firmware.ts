@@ -1,8 +1,8 @@
-import { networkInterfaces } from "node:os";
 import { type FirmwareName, isSimulated, openWire, playBoot, simulatedMac } from "../firmware/service.ts";
 import { systemClock as clock } from "../platform/clock.ts";
 import { AppError } from "../platform/errors.ts";
 import { parseMac } from "../platform/mac.ts";
+import { openInterfaceReader } from "../protocols/inet/interfaces.client.ts";
 import { formatData, note, type OutputFormat, print, visible } from "./output.ts";
 
 export interface PlayOptions {
@@ -21,7 +21,7 @@ export async function playFirmware(options: PlayOptions, format: OutputFormat): 
     });
   }
   const mac = options.mac === undefined ? simulatedMac(options.firmware) : parseMac(options.mac);
-  const own = networkInterfaces()[device]?.find(({ family }) => family === "IPv4")?.address;
+  const own = openInterfaceReader()().get(device)?.addresses[0]?.address;
   const wire = await openWire(device, clock);
   const began = clock.monotonic();
   const story: { ms: number; text: string }[] = [];

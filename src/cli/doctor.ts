@@ -1,4 +1,3 @@
-import { networkInterfaces } from "node:os";
 import { readDhcpInterface } from "../boot/dhcp-settings.ts";
 import { firmwareNames } from "../firmware/service.ts";
 import { type Finding, healthDetail } from "../http/health.ts";
@@ -7,6 +6,7 @@ import { debianKeyring, lacksProof } from "../images/archive-signature.client.ts
 import { isoPackages } from "../images/boot-iso.client.ts";
 import type { DaemonConfig } from "../platform/config.ts";
 import { type AppError, toAppError } from "../platform/errors.ts";
+import { openInterfaceReader } from "../protocols/inet/interfaces.client.ts";
 import { readIpv4 } from "../protocols/inet/ipv4.ts";
 import { dataDirectory, ramEnvironment } from "../roles/health-checks.ts";
 import { createClient, read } from "./client.ts";
@@ -110,9 +110,9 @@ async function ownFindings({ adminSocket }: DaemonConfig): Promise<Finding[]> {
 }
 
 function interfaces(config: DaemonConfig): Finding[] {
-  const present = networkInterfaces();
+  const present = openInterfaceReader()();
   if (config.interfaces.length === 0) {
-    const names = Object.keys(present).filter((name) => name !== "lo");
+    const names = [...present.keys()].filter((name) => name !== "lo");
     const next = `name one in the configuration (here: ${names.join(", ") || "none"})`;
     return [
       { check: "interfaces", result: "fail", detail: "no interface is configured: nothing is served", next },
@@ -121,10 +121,10 @@ function interfaces(config: DaemonConfig): Finding[] {
   return config.interfaces.map((settings): Finding => {
     const { name, address, dhcp } = settings;
     const check = `interface ${name}`;
-    const entries = (present[name] ?? []).filter((each) => each.family === "IPv4");
-    const addresses = entries.map((each) => each.address);
-    if (!(name in present))
+    const found = present.get(name);
+    if (found === undefined)
       return { check, result: "fail", detail: "there is no such interface, or it is down", next: "ip link" };
+    const addresses = found.addresses.map((each) => each.address);
     if (addresses.length === 0)
       return { check, result: "fail", detail: "it has no IPv4 address", next: `ip addr add … dev ${name}` };
     if (address !== undefined && !addresses.includes(address)) {
@@ -135,14 +135,22 @@ function interfaces(config: DaemonConfig): Finding[] {
         next: "mend 'address'",
       };
     }
-    const own = entries.find((each) => each.address === address) ?? entries[0];
+    const own = found.addresses.find((each) => each.address === address) ?? found.addresses[0];
     const ip = readIpv4(own?.address ?? "");
     try {
-      if (ip !== undefined) readDhcpInterface(settings, ip, Number(own?.cidr?.split("/")[1]));
+      if (own !== undefined && ip !== undefined) readDhcpInterface(settings, ip, own.prefix);
     } catch (thrown) {
       return failure(check, toAppError(thrown));
     }
-    return { check, result: "ok", detail: `${addresses.join(", ")}, dhcp ${dhcp}` };
+    const detail = `${addresses.join(", ")}, dhcp ${dhcp}`;
+    return found.carrier
+      ? { check, result: "ok", detail }
+      : {
+          check,
+          result: "warn",
+          detail: `${detail}; no carrier`,
+          next: "is the cable in, and its other end on?",
+        };
   });
 }
 

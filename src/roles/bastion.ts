@@ -216,7 +216,7 @@ export async function startBastion(
     started.keep(lab);
     started.keep(dhcp);
     await dhcp.start();
-    health.add("interfaces", () => labInterfaces(config.interfaces, lab.addresses));
+    health.add("interfaces", () => labInterfaces(config.interfaces, readInterfaces, lab.addresses));
     health.add("RAM environment", () => ramEnvironment(config.ramDir));
 
     const wake = createWake(config.interfaces);

@@ -1,11 +1,11 @@
 import { accessSync, constants, existsSync, mkdirSync, statfsSync } from "node:fs";
-import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import type { Authority } from "../access/service.ts";
 import type { Examine, Finding } from "../http/health.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { InterfaceConfig } from "../platform/config.ts";
 import type { SubscriberStats } from "../platform/events.ts";
+import type { InterfaceReader } from "../protocols/inet/interfaces.client.ts";
 import type { Store } from "../store/database.ts";
 
 type Found = Omit<Finding, "check">;
@@ -63,14 +63,18 @@ export function databaseWrite(store: Pick<Store, "probe">, clock: Clock): Examin
 /** Whether each configured interface is there and served. */
 export function labInterfaces(
   interfaces: readonly InterfaceConfig[],
+  readInterfaces: InterfaceReader,
   served: () => readonly string[],
 ): Found {
   const addresses = served();
+  const present = readInterfaces();
   const missing = interfaces.filter(
     ({ name, address }) =>
-      !(networkInterfaces()[name] ?? []).some(
-        (each) => addresses.includes(each.address) && (address === undefined || each.address === address),
-      ),
+      !present
+        .get(name)
+        ?.addresses.some(
+          (each) => addresses.includes(each.address) && (address === undefined || each.address === address),
+        ),
   );
   if (interfaces.length === 0) {
     return {

@@ -116,6 +116,23 @@ dhcpTest(
     const client = await bench.network.addHost("c1", undefined);
     await run(["ip", "-n", lan, "link", "set", "srv", "down"]);
     await bench.serve([{ name: "lab0", dhcp: "proxy" }]);
+    const config = join(bench.directory, "labctl.yaml");
+    writeFileSync(config, JSON.stringify({ interfaces: [{ name: "lab0", dhcp: "proxy" }] }));
+    const doctor = [
+      process.execPath,
+      join(import.meta.dir, "../../src/main.ts"),
+      "doctor",
+      "--config",
+      config,
+    ];
+    const found = await tryRun([...doctor, "-o", "json"], { namespace: bench.network.server });
+    expect(JSON.parse(found.stdout)).toContainEqual(
+      expect.objectContaining({
+        check: "interface lab0",
+        result: "warn",
+        detail: "10.77.0.1, dhcp proxy; no carrier",
+      }),
+    );
     await run(["ip", "-n", lan, "link", "set", "srv", "up"]);
     const answers = await bench.ask(client, mac, discover(uefi));
     expect(answers.map(({ from }) => from)).toEqual(["10.77.0.1:67"]);

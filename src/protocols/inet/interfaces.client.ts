@@ -4,6 +4,8 @@ import { formatIpv4, ipv4At } from "./ipv4.ts";
 
 export interface HostInterface {
   mac?: Mac;
+  /** A cable is in, and somebody at its other end. */
+  carrier: boolean;
   /** IPv4, in the kernel's order; `prefix` in bits. */
   addresses: { address: string; prefix: number }[];
 }
@@ -12,6 +14,7 @@ export interface HostInterface {
 export type InterfaceReader = () => ReadonlyMap<string, HostInterface>;
 
 const up = 0x1; // IFF_UP
+const running = 0x40; // IFF_RUNNING
 const families = { inet: 2, packet: 17 };
 
 /**
@@ -40,9 +43,10 @@ function readList(first: number): Map<string, HostInterface> {
   const found = new Map<string, HostInterface>();
   for (let at = first; at !== 0; at = read.ptr(at, 0)) {
     const address = read.ptr(at, 24);
-    if ((read.u32(at, 16) & up) === 0 || address === 0) continue;
+    const flags = read.u32(at, 16);
+    if ((flags & up) === 0 || address === 0) continue;
     const name = readText(read.ptr(at, 8));
-    const each = found.get(name) ?? { addresses: [] };
+    const each = found.get(name) ?? { carrier: (flags & running) !== 0, addresses: [] };
     found.set(name, each);
     const family = read.u16(address, 0);
     if (family === families.inet) {
