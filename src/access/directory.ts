@@ -213,8 +213,7 @@ export function createDirectory(store: Store, audit: AuditLog, clock: Clock): Di
     async setBinding(actor, subject, role, bound) {
       await knownRole(role);
       await store.transaction(async (tx) => {
-        if (bound && subject.kind === "user" && (await findUser(tx, subject.name)) === undefined)
-          throw new AppError("not-found", `there is no user '${subject.name}'`, { hint: "labctl get users" });
+        if (bound && subject.kind === "user") await knownUser(tx, subject.name);
         await (bound ? bindRole : unbindRole)(tx, { subjectKind: subject.kind, subject: subject.name, role });
         await audit.append(tx, actor, {
           action: "roles:bind",

@@ -41,12 +41,17 @@ export function lineOf(text: string, path: readonly PropertyKey[]): number | und
 }
 
 /**
- * How many lines of a text that does not parse do so by themselves: the fault is seen after them. Programs that parse
- * YAML tell no place.
+ * How many lines of a text that does not parse do so by themselves, with the next no more: the fault is seen after
+ * them. Programs that parse YAML tell no place.
  */
 export function linesThatParse(text: string, parses: (text: string) => boolean): number {
   const lines = text.split("\n");
-  for (let count = lines.length - 1; count > 0; count--)
-    if (parses(lines.slice(0, count).join("\n"))) return count;
-  return 0;
+  let parsed = 0;
+  let failed = lines.length;
+  while (failed - parsed > 1) {
+    const middle = Math.floor((parsed + failed) / 2);
+    if (parses(lines.slice(0, middle).join("\n"))) parsed = middle;
+    else failed = middle;
+  }
+  return parsed;
 }
