@@ -1,16 +1,15 @@
 import { chmodSync, chownSync, mkdirSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import type { z } from "zod";
+import { clientConfigSchema, daemonConfigSchema } from "../platform/config.ts";
 import {
   atKey,
-  clientConfigSchema,
   configKeys,
-  daemonConfigSchema,
   environmentName,
   parseConfig,
   readValue,
   withKey,
-} from "../platform/config.ts";
+} from "../platform/config-reading.ts";
 import { AppError } from "../platform/errors.ts";
 import { nearest } from "../platform/nearest.ts";
 import { defineCommand, defineGroup, outputFlag } from "./define.ts";

@@ -6,8 +6,8 @@ import {
   clientConfigSchema,
   type DaemonConfig,
   daemonConfigSchema,
-  parseConfig,
 } from "../platform/config.ts";
+import { parseConfig } from "../platform/config-reading.ts";
 import { AppError } from "../platform/errors.ts";
 import { lineOf, linesThatParse } from "../platform/yaml-line.ts";
 import type { OutputFormat } from "./output.ts";

@@ -2,7 +2,8 @@ import { expect, test } from "bun:test";
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { daemonConfigSchema, parseConfig } from "../platform/config.ts";
+import { daemonConfigSchema } from "../platform/config.ts";
+import { parseConfig } from "../platform/config-reading.ts";
 import { silentLogger } from "../platform/logger.ts";
 import { loadClusters, pickCluster } from "./proxmox.ts";
 

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { atKey, configKeys, daemonConfigSchema, environmentName, parseConfig, withKey } from "./config.ts";
+import { daemonConfigSchema } from "./config.ts";
+import { atKey, configKeys, environmentName, parseConfig, withKey } from "./config-reading.ts";
 
 const parse = (value: unknown, environment = {}) =>
   parseConfig(daemonConfigSchema, value, "/etc/labctl/config.yaml", environment);
